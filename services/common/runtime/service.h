@@ -1,0 +1,103 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+#include <grpcpp/impl/service_type.h>
+#include <nlohmann/json.hpp>
+
+#include "services/common/base/clock.h"
+#include "services/common/base/random.h"
+#include "services/common/http/message.h"
+#include "services/common/metrics/registry.h"
+#include "services/common/rpc/dialer.h"
+
+namespace stoker::runtime {
+
+// What a binary says of itself.
+struct ServiceInfo {
+  // "forwarder": names the sockets, the metrics and the log lines.
+  std::string process;
+  // For --help: one paragraph that a stranger understands.
+  std::string summary;
+  // The HTTP address without --http.listen; "" in a process with capabilities: its Unix socket
+  // only.
+  std::string http_listen;
+  // The TCP address of gRPC without --grpc.listen; "" for its Unix socket only.
+  std::string grpc_listen;
+  bool config_required = true;
+  // Further flags: name without dashes, default, help.
+  struct Flag {
+    std::string name;
+    std::string value;
+    std::string help;
+  };
+  std::vector<Flag> flags;
+};
+
+// The command line, read.
+struct Options {
+  // A file or a folder of *.alloy; "" where none was given.
+  std::string config;
+  std::string run_dir;
+  std::string data_dir;
+  std::string node_name;
+  std::string http_listen;
+  std::string grpc_listen;
+  bool insecure = false;
+  // ServiceInfo::flags, by name.
+  std::map<std::string, std::string> flags;
+};
+
+// A running process: its surroundings and its public face (HTTP on <run-dir>/<process>.http.sock
+// and
+// --http.listen; gRPC on <run-dir>/<process>.sock and --grpc.listen; signals). Handlers and health
+// are set before Serve.
+class Service {
+ public:
+  virtual ~Service() = default;
+
+  [[nodiscard]] virtual const Options& options() const = 0;
+  virtual Clock& clock() = 0;
+  virtual Random& random() = 0;
+  virtual rpc::Dialer& dialer() = 0;
+  virtual metrics::Registry& metrics() = 0;
+
+  // Adds a path to the HTTP server. /metrics, /-/ready, /-/healthy, /-/reload and /debug/state are
+  // there already.
+  virtual void HandleHttp(std::string method, std::string path, http::Handler handler) = 0;
+
+  // A part of /debug/state, called on a server thread at each request. Secrets stay out.
+  virtual void AddDebugState(std::string name, std::function<nlohmann::json()> state) = 0;
+
+  // Called for SIGHUP and POST /-/reload, on one thread at a time. What it returns is the reply.
+  virtual void OnReload(std::function<absl::Status()> reload) = 0;
+
+  // The health of one component, for /-/healthy, /debug/state and `stoker status`.
+  enum class Health { kUnknown, kHealthy, kUnhealthy, kExited };
+  virtual void SetHealth(const std::string& component, Health health, std::string message) = 0;
+
+  // Starts HTTP and gRPC and says that the process is ready. Borrows the services until Stop.
+  virtual absl::Status Serve(const std::vector<grpc::Service*>& services) = 0;
+
+  // Blocks until SIGINT, SIGTERM or RequestStop.
+  virtual void WaitForStop() = 0;
+  virtual void RequestStop() = 0;
+  [[nodiscard]] virtual bool stopping() const = 0;
+
+  // Ends gRPC: refuses new calls, waits for running ones up to `grace`. HTTP stays until the end.
+  virtual void StopGrpc(absl::Duration grace) = 0;
+};
+
+// Parses the command line, sets up logging, signals and HTTP, runs `body`, which wires the process,
+// calls Serve, WaitForStop and stops its parts in order. Returns the process' exit status: 0, 1 for
+// an error (logged), 2 for a wrong command line.
+int ServiceMain(int argc, char** argv, const ServiceInfo& info,
+                const std::function<absl::Status(Service&)>& body);
+
+}  // namespace stoker::runtime
