@@ -12,7 +12,6 @@ _WARNINGS = [
     "-Wextra",
     "-Wshadow",
     "-Wnon-virtual-dtor",
-    "-Woverloaded-virtual",
     "-Werror",
     # Designated initializers leave out what has a default.
     "-Wno-missing-field-initializers",

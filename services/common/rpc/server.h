@@ -30,6 +30,9 @@ class Server {
                                                        const std::vector<grpc::Service*>& services);
   virtual ~Server() = default;
 
+  // The bound port of each TCP address, in their order.
+  [[nodiscard]] virtual const std::vector<int>& ports() const = 0;
+
   // Refuses new calls, waits for running ones, cancels them at the deadline.
   virtual void Stop(absl::Duration grace) = 0;
 };
