@@ -16,43 +16,10 @@
 #include "services/common/http/message.h"
 #include "services/common/metrics/registry.h"
 #include "services/common/rpc/dialer.h"
+#include "services/common/runtime/command_line.h"
+#include "services/common/runtime/health.h"
 
 namespace stoker::runtime {
-
-// What a binary says of itself.
-struct ServiceInfo {
-  // "forwarder": names the sockets, the metrics and the log lines.
-  std::string process;
-  // For --help: one paragraph that a stranger understands.
-  std::string summary;
-  // The HTTP address without --http.listen; "" in a process with capabilities: its Unix socket
-  // only.
-  std::string http_listen;
-  // The TCP address of gRPC without --grpc.listen; "" for its Unix socket only.
-  std::string grpc_listen;
-  bool config_required = true;
-  // Further flags: name without dashes, default, help.
-  struct Flag {
-    std::string name;
-    std::string value;
-    std::string help;
-  };
-  std::vector<Flag> flags;
-};
-
-// The command line, read.
-struct Options {
-  // A file or a folder of *.alloy; "" where none was given.
-  std::string config;
-  std::string run_dir;
-  std::string data_dir;
-  std::string node_name;
-  std::string http_listen;
-  std::string grpc_listen;
-  bool insecure = false;
-  // ServiceInfo::flags, by name.
-  std::map<std::string, std::string> flags;
-};
 
 // A running process: its surroundings and its public face (HTTP on <run-dir>/<process>.http.sock
 // and
@@ -79,8 +46,11 @@ class Service {
   virtual void OnReload(std::function<absl::Status()> reload) = 0;
 
   // The health of one component, for /-/healthy, /debug/state and `stoker status`.
-  enum class Health { kUnknown, kHealthy, kUnhealthy, kExited };
   virtual void SetHealth(const std::string& component, Health health, std::string message) = 0;
+  virtual void RemoveHealth(const std::string& component) = 0;
+
+  // The SHA-256 of the configuration in force, in hex.
+  virtual void SetConfigHash(const std::string& sha256) = 0;
 
   // Starts HTTP and gRPC and says that the process is ready. Borrows the services until Stop.
   virtual absl::Status Serve(const std::vector<grpc::Service*>& services) = 0;

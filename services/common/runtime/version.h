@@ -1,0 +1,7 @@
+#pragma once
+
+namespace stoker::runtime {
+
+inline constexpr char kVersion[] = "0.1.0";
+
+}  // namespace stoker::runtime
