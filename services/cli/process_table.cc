@@ -1,0 +1,103 @@
+#include "services/cli/process_table.h"
+
+#include <algorithm>
+
+namespace stoker::cli {
+namespace {
+
+const std::vector<ProcessSpec>& Table() {
+  static const std::vector<ProcessSpec> table = {
+      {.name = "store",
+       .components = {},
+       .capabilities = {},
+       .http_listen = "127.0.0.1:4040",
+       .uid_offset = 6},
+      {.name = "forwarder",
+       .components = {"pyroscope.write", "pyroscope.relabel", "pyroscope.enrich",
+                      "pyroscope.receive_http"},
+       .capabilities = {},
+       .http_listen = "127.0.0.1:12346",
+       .uid_offset = 5},
+      {.name = "symbolizer",
+       .components = {},
+       .capabilities = {},
+       .http_listen = "127.0.0.1:12344",
+       .uid_offset = 4},
+      {.name = "ebpf-collector",
+       .components = {"pyroscope.ebpf"},
+       .capabilities = {"cap_bpf", "cap_perfmon", "cap_sys_ptrace", "cap_dac_read_search",
+                        "cap_checkpoint_restore", "cap_syslog"},
+       .http_listen = "",
+       .uid_offset = 1},
+      {.name = "java-collector",
+       .components = {"pyroscope.java"},
+       .capabilities = {"cap_sys_ptrace", "cap_dac_read_search", "cap_setuid", "cap_setgid",
+                        "cap_kill"},
+       .http_listen = "",
+       .uid_offset = 2},
+      {.name = "scraper",
+       .components = {"pyroscope.scrape"},
+       .capabilities = {},
+       .http_listen = "127.0.0.1:12343",
+       .uid_offset = 3},
+      {.name = "discovery",
+       .components = {"discovery."},
+       .capabilities = {"cap_sys_ptrace", "cap_dac_read_search"},
+       .http_listen = "127.0.0.1:12340",
+       .uid_offset = 0},
+  };
+  return table;
+}
+
+// Whether component id `id` ("pyroscope.ebpf.host") is of `type` ("pyroscope.ebpf", "discovery.").
+bool IsOf(std::string_view id, std::string_view type) {
+  if (!id.starts_with(type)) return false;
+  return type.ends_with('.') || id.size() == type.size() || id[type.size()] == '.';
+}
+
+bool AnyOf(const std::vector<std::string>& components, const ProcessSpec& process) {
+  return std::ranges::any_of(components, [&](std::string_view id) {
+    return std::ranges::any_of(process.components,
+                               [&](std::string_view type) { return IsOf(id, type); });
+  });
+}
+
+}  // namespace
+
+std::span<const ProcessSpec> ProcessTable() { return Table(); }
+
+std::vector<std::string> CapabilitiesOf(const ProcessSpec& process,
+                                        const std::vector<std::string>& components) {
+  const bool none =
+      process.name == "discovery" && std::ranges::none_of(components, [](std::string_view id) {
+        return IsOf(id, "discovery.process");
+      });
+  if (none) return {};
+  return {process.capabilities.begin(), process.capabilities.end()};
+}
+
+std::vector<std::string_view> ProcessesFor(const std::vector<std::string>& components,
+                                           bool with_store) {
+  const auto needs = [&](std::string_view name) {
+    const auto spec = std::ranges::find(Table(), name, &ProcessSpec::name);
+    return AnyOf(components, *spec);
+  };
+  const bool raw_stacks = needs("ebpf-collector");
+  const bool sources = raw_stacks || needs("java-collector") || needs("scraper");
+  std::vector<std::string_view> names;
+  for (const ProcessSpec& process : Table()) {
+    const bool wanted = AnyOf(components, process) || (process.name == "store" && with_store) ||
+                        (process.name == "symbolizer" && raw_stacks) ||
+                        (process.name == "forwarder" && sources) ||
+                        (process.name == "discovery" && sources);
+    if (wanted) names.push_back(process.name);
+  }
+  return names;
+}
+
+std::vector<std::string_view> StopOrder() {
+  return {"ebpf-collector", "java-collector", "scraper", "discovery",
+          "symbolizer",     "forwarder",      "store"};
+}
+
+}  // namespace stoker::cli
