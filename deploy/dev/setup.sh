@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Installs what building, testing and running Stoker need and this machine lacks. Repeatable; quick
+# when nothing is missing.
+#
+#   deploy/dev/setup.sh         to build and run: Debian's packages and npm
+#   deploy/dev/setup.sh test    and what the tests need
+#   deploy/dev/setup.sh lint    and what `make lint` and `make fuzz` need
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+build_packages=(
+  bazel-bootstrap build-essential pkg-config python3 git ca-certificates
+  protobuf-compiler protobuf-compiler-grpc libgrpc++-dev libprotobuf-dev libprotozero-dev
+  clang-19 bpftool libbpf-dev libdw-dev libelf-dev zlib1g-dev
+  libabsl-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libyaml-cpp-dev
+  prometheus-cpp-dev libsqlite3-dev libre2-dev
+  libzstd-dev libdeflate-dev libxxhash-dev libssl-dev libcurl4-openssl-dev
+  libboost-dev libnghttp2-dev libiberty-dev libcap-dev libseccomp-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
+)
+test_packages=(golang-go chromium)
+lint_packages=(clang-format-19 clang-tidy-19 libclang-rt-19-dev llvm-19)
+
+say() { printf '\033[1m%s\033[0m\n' "setup: $*" >&2; }
+
+# Packages of the list that are not installed, one a line.
+missing() {
+  local package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] || echo "$package"
+  done
+}
+
+install_packages() {
+  local wanted
+  mapfile -t wanted < <(missing "$@")
+  [ "${#wanted[@]}" -eq 0 ] && return
+  local sudo=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { say "needs root, or sudo, to install: ${wanted[*]}"; exit 1; }
+    sudo=(sudo)
+  fi
+  say "installing ${#wanted[@]} Debian packages: ${wanted[*]}"
+  "${sudo[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends \
+    "${wanted[@]}" >/dev/null
+}
+
+# The page is built with esbuild, which comes from npm.
+install_page() {
+  local page=services/store/page
+  [ -f "$page/package-lock.json" ] || return 0
+  cmp -s "$page/package-lock.json" "$page/node_modules/.installed-lock.json" && return
+  command -v npm >/dev/null || install_packages nodejs npm
+  say "installing the page's npm packages"
+  npm ci --prefix "$page" --no-audit --no-fund --loglevel=error
+  cp "$page/package-lock.json" "$page/node_modules/.installed-lock.json"
+}
+
+[ -r /etc/debian_version ] || { say "this is not Debian: install by hand: ${build_packages[*]}"; exit 1; }
+install_packages "${build_packages[@]}"
+for part in "$@"; do
+  case "$part" in
+    test)
+      wanted=()
+      for package in "${test_packages[@]}"; do
+        # A Go of the machine's own will do.
+        [ "$package" = golang-go ] && command -v go >/dev/null && continue
+        wanted+=("$package")
+      done
+      install_packages "${wanted[@]}"
+      ;;
+    lint) install_packages "${lint_packages[@]}" ;;
+    *) say "unknown part: $part"; exit 2 ;;
+  esac
+done
+install_page
