@@ -13,6 +13,7 @@
 #include "proto/target/v1/target_service.grpc.pb.h"
 #include "services/common/rpc/dialer.h"
 #include "services/common/rpc/status.h"
+#include "services/common/rpc/unix_socket.h"
 
 namespace stoker::rpc {
 namespace {
@@ -92,6 +93,22 @@ TEST_F(ServerTest, StaleSocket) {
   auto second = Server::Start({.addresses = {"unix:" + socket_}}, {&service_});
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_TRUE(WatchOnce("unix:" + socket_).ok());
+}
+
+// A socket handed down by the supervisor is used, outlives the server, and serves its successor.
+TEST_F(ServerTest, InheritedSocket) {
+  auto bound = BindUnix(socket_);
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  setenv(kSocketsVariable,
+         ("/other.sock=0:" + socket_ + "=" + std::to_string(bound->get())).c_str(), 1);
+  for (int run = 0; run < 2; ++run) {
+    auto server = Server::Start({.addresses = {"unix:" + socket_}}, {&service_});
+    ASSERT_TRUE(server.ok()) << server.status();
+    EXPECT_TRUE(WatchOnce("unix:" + socket_).ok());
+    server->reset();
+    EXPECT_TRUE(std::filesystem::exists(socket_));
+  }
+  unsetenv(kSocketsVariable);
 }
 
 // An address off the loopback needs TLS or an explicit word.

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "services/common/base/status.h"
+#include "services/common/rpc/unix_socket.h"
 
 namespace stoker::runtime {
 namespace {
@@ -22,6 +23,7 @@ struct Prepared {
   const char* path = nullptr;
   std::vector<char*> arguments;
   std::vector<char*> environment;
+  std::vector<int> sockets;
   bool has_identity = false;
   uid_t uid = 0;
   gid_t gid = 0;
@@ -45,6 +47,7 @@ constexpr const char* kSteps[] = {"setpgid",
                                   "raise ambient capabilities",
                                   "no_new_privs",
                                   "parent-death signal",
+                                  "hand down a socket",
                                   "exec"};
 enum Step {
   kGroup,
@@ -56,6 +59,7 @@ enum Step {
   kAmbient,
   kNoNewPrivs,
   kDeath,
+  kSocket,
   kExec
 };
 
@@ -93,6 +97,9 @@ int Become(const Prepared& prepared) {
   }
   // A change of credentials clears it, so it comes last; the parent may be gone by now.
   if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != prepared.parent) return kDeath;
+  for (const int socket : prepared.sockets) {
+    if (fcntl(socket, F_SETFD, 0) != 0) return kSocket;
+  }
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -117,6 +124,11 @@ std::vector<std::string> Environment(const Program& program, int ready_fd) {
     }
   }
   for (const auto& [name, value] : program.environment) environment.push_back(name + "=" + value);
+  std::string sockets;
+  for (const auto& [path, fd] : program.sockets) {
+    sockets += fmt::format("{}{}={}", sockets.empty() ? "" : ":", path, fd);
+  }
+  if (!sockets.empty()) environment.push_back(fmt::format("{}={}", rpc::kSocketsVariable, sockets));
   if (ready_fd >= 0) environment.push_back(fmt::format("{}={}", program.ready_variable, ready_fd));
   return environment;
 }
@@ -161,6 +173,7 @@ absl::StatusOr<Child> SystemSpawner::Start(const Program& program) {
   std::vector<std::string> arguments = program.arguments;
   arguments.insert(arguments.begin(), program.path);
   std::vector<std::string> environment = Environment(program, ready_write.get());
+  for (const auto& [path, fd] : program.sockets) prepared.sockets.push_back(fd);
   prepared.arguments = Pointers(arguments);
   prepared.environment = Pointers(environment);
   if (program.identity.has_value()) {

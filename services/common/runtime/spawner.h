@@ -30,6 +30,9 @@ struct Program {
   };
   std::optional<Identity> identity;
 
+  // Listening sockets to hand down, by path: see rpc::ListenUnix. Borrowed.
+  std::map<std::string, int> sockets;
+
   // The environment variable that tells the program the number of a descriptor on which it writes a
   // line when it is ready; "" for none. s6 calls this a notification descriptor.
   std::string ready_variable;
