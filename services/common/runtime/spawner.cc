@@ -20,7 +20,8 @@ namespace {
 
 // Everything the child needs, made before fork: after it only system calls are allowed.
 struct Prepared {
-  const char* path = nullptr;
+  // Opened before the change of user: the new one need not reach the program's folder.
+  int program = -1;
   std::vector<char*> arguments;
   std::vector<char*> environment;
   std::vector<int> sockets;
@@ -104,7 +105,8 @@ int Become(const Prepared& prepared) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
-  execve(prepared.path, prepared.arguments.data(), prepared.environment.data());
+  execveat(prepared.program, "", prepared.arguments.data(), prepared.environment.data(),
+           AT_EMPTY_PATH);
   return kExec;
 }
 
@@ -157,6 +159,8 @@ absl::Status PrepareIdentity(const Program::Identity& identity, Prepared& prepar
 }  // namespace
 
 absl::StatusOr<Child> SystemSpawner::Start(const Program& program) {
+  const UniqueFd file(open(program.path.c_str(), O_PATH | O_CLOEXEC));
+  if (!file.valid()) return ErrnoError(errno, fmt::format("start {}", program.path));
   int ready[2] = {-1, -1};
   int failed[2];
   if (pipe2(failed, O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
@@ -169,7 +173,7 @@ absl::StatusOr<Child> SystemSpawner::Start(const Program& program) {
   UniqueFd ready_write(ready[1]);
   if (ready_read.valid()) fcntl(ready_read.get(), F_SETFD, FD_CLOEXEC);
 
-  Prepared prepared{.path = program.path.c_str(), .parent = getpid()};
+  Prepared prepared{.program = file.get(), .parent = getpid()};
   std::vector<std::string> arguments = program.arguments;
   arguments.insert(arguments.begin(), program.path);
   std::vector<std::string> environment = Environment(program, ready_write.get());

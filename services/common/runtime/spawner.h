@@ -14,6 +14,7 @@ namespace stoker::runtime {
 
 // A program to start.
 struct Program {
+  // An ELF file; a script cannot be started this way.
   std::string path;
   // Without the program itself.
   std::vector<std::string> arguments;

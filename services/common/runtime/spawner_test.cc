@@ -52,7 +52,7 @@ TEST(SpawnerTest, Ends) {
 // A program that is not there is an error of Start, which names it.
 TEST(SpawnerTest, Missing) {
   EXPECT_THAT(std::string(SystemSpawner().Start({.path = "/nowhere/x"}).status().message()),
-              HasSubstr("start /nowhere/x: exec: No such file"));
+              HasSubstr("start /nowhere/x: No such file"));
 }
 
 // The child writes on the descriptor that the variable names; its environment is otherwise ours.

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+
+#include <absl/status/status.h>
+
+#include "services/cli/supervisor.h"
+#include "services/common/runtime/spawner.h"
+
+namespace stoker::cli {
+
+// Feeds a Supervisor what the kernel says until every process has stopped: ends of children, their
+// readiness, SIGHUP (reload), SIGINT and SIGTERM (stop; the second time kill). Runs on the thread
+// that starts the children: they die with it.
+class EventLoop {
+ public:
+  struct Hooks {
+    // Checks the configuration again and writes its snapshot; OK lets the reload reach the
+    // processes.
+    std::function<absl::Status()> reload;
+    // Once, when every process is ready.
+    std::function<void()> ready;
+    // At least every 100 ms, with the supervisor at rest.
+    std::function<void()> tick;
+  };
+
+  EventLoop(Supervisor& supervisor, runtime::Spawner& spawner, Hooks hooks);
+
+  // The signals it takes; block them before any thread starts.
+  static void BlockSignals();
+
+  absl::Status Run();
+
+ private:
+  void OnSignal(int number);
+
+  Supervisor& supervisor_;
+  runtime::Spawner& spawner_;
+  const Hooks hooks_;
+  int stops_ = 0;
+  bool was_ready_ = false;
+};
+
+}  // namespace stoker::cli
