@@ -1,0 +1,66 @@
+// Calls of Pyroscope's read API: Connect over POST, JSON unless said otherwise.
+
+// A request that failed. Status 0: there was no answer.
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export class Client {
+  // `base` is the origin and path before `/querier.v1…`; empty for the page's own server.
+  constructor(private readonly base: string = "") {}
+
+  async json(method: string, request: object, signal: AbortSignal): Promise<any> {
+    const response = await this.post(method, JSON.stringify(request), "application/json", signal);
+    try {
+      return await response.json();
+    } catch (e) {
+      throw this.asError(e);
+    }
+  }
+
+  // Sends JSON's protobuf counterpart, already encoded, and returns the answer's bytes.
+  async proto(method: string, request: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const response = await this.post(method, request, "application/proto", signal);
+    return new Uint8Array(await response.arrayBuffer());
+  }
+
+  private async post(
+    method: string,
+    body: string | Uint8Array,
+    contentType: string,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    let response: Response;
+    try {
+      response = await fetch(`${this.base}/querier.v1.QuerierService/${method}`, {
+        method: "POST",
+        headers: { "Content-Type": contentType },
+        body: body as BodyInit,
+        signal,
+      });
+    } catch (e) {
+      throw this.asError(e);
+    }
+    if (!response.ok) throw new ApiError(response.status, await messageOf(response));
+    return response;
+  }
+
+  private asError(e: unknown): Error {
+    if (e instanceof DOMException && e.name === "AbortError") return e;
+    return new ApiError(0, e instanceof Error ? e.message : String(e));
+  }
+}
+
+async function messageOf(response: Response): Promise<string> {
+  const text = await response.text();
+  try {
+    return (JSON.parse(text) as { message?: string }).message ?? text;
+  } catch {
+    return text || response.statusText;
+  }
+}

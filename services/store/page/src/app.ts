@@ -1,0 +1,415 @@
+// The page: one state, one load at a time, and the parts that show them.
+
+import { ApiError } from "./api/client";
+import type { Queries } from "./api/queries";
+import { Loader, type Overview, type PageData } from "./data/loader";
+import { diagnose, type Action, type Diagnosis, type Facts } from "./model/diagnosis";
+import { parseProfileType, titleOf } from "./model/profile_type";
+import { formatMatchers, parseMatchers, selectorOf } from "./model/selector";
+import { groupsOf } from "./model/split";
+import { absolute, isRelative, resolve, type Interval } from "./model/time_range";
+import { formatState, needsData, parseState, type ViewState } from "./model/view_state";
+import { Controls } from "./view/controls";
+import { Downloads } from "./view/downloads";
+import { button, h } from "./view/dom";
+import { EmptyState } from "./view/empty_state";
+import { ProfilePanel } from "./view/profile_panel";
+import { earlier, later, wider } from "./view/range_control";
+import { ServiceList } from "./view/service_list";
+import { Shortcuts } from "./view/shortcuts";
+import { ThemeChoice } from "./view/theme";
+import { TimelineView } from "./view/timeline";
+
+export class App {
+  private state: ViewState;
+  private overview: Overview | null = null;
+  private data: PageData | null = null;
+  private diagnosis: Diagnosis | null = null;
+  private loading: AbortController | null = null;
+  private refreshTimer = 0;
+
+  private readonly loader: Loader;
+  private readonly theme: ThemeChoice;
+  private readonly controls: Controls;
+  private readonly services = new ServiceList((service) => this.set({ service, zoom: "" }));
+  private readonly timeline: TimelineView;
+  private readonly panel: ProfilePanel;
+  private readonly empty = new EmptyState((action) => this.act(action));
+  private readonly downloads: Downloads;
+  private readonly shortcuts: Shortcuts;
+  private readonly status = h("span", { class: "status", role: "status" });
+  private readonly themeButton = button("", () => this.theme.next(), { class: "icon" });
+
+  constructor(
+    private readonly queries: Queries,
+    private readonly root: HTMLElement,
+  ) {
+    this.state = parseState(location.search);
+    this.loader = new Loader(queries);
+    const set = (patch: Partial<ViewState>): void => this.set(patch);
+    this.panel = new ProfilePanel(set);
+    this.controls = new Controls(set, this.labelSource(), () => this.swap());
+    this.timeline = new TimelineView(
+      (interval, asBase) => this.selectSpan(interval, asBase),
+      (index) => this.filterByGroup(index),
+    );
+    this.downloads = new Downloads(() => this.downloadSource());
+    this.shortcuts = new Shortcuts(this.keys());
+    this.theme = new ThemeChoice(() => this.render());
+    this.layOut();
+    addEventListener("popstate", () => this.adopt(parseState(location.search)));
+    document.addEventListener("visibilitychange", () => this.schedule());
+  }
+
+  start(): void {
+    this.render();
+    void this.load();
+  }
+
+  private layOut(): void {
+    const header = h(
+      "header",
+      {},
+      h("a", { class: "brand", href: location.pathname }, h("h1", {}, "Stoker")),
+      this.status,
+      h("span", { class: "grow" }),
+      button("Copy link", () => this.copyLink(), { title: "Copy link (y)" }),
+      this.downloads.element,
+      this.themeButton,
+      button("?", () => this.shortcuts.sheet.showModal(), {
+        class: "icon",
+        "aria-label": "Keyboard help",
+        title: "Keyboard (?)",
+      }),
+    );
+    const content = h(
+      "main",
+      {},
+      this.controls.element,
+      this.timeline.element,
+      this.empty.element,
+      this.panel.element,
+    );
+    this.root.replaceChildren(
+      header,
+      h("div", { class: "page" }, this.services.element, content),
+      this.shortcuts.sheet,
+      this.controls.range.dialog,
+    );
+  }
+
+  // ---- state ----
+
+  private set(patch: Partial<ViewState>): void {
+    const next = { ...this.state, ...patch };
+    // Typing in the search field or moving the zoom is no step to go back to.
+    const minor = Object.keys(patch).every((key) => key === "search" || key === "refresh");
+    const url = formatState(next) || location.pathname;
+    if (minor) history.replaceState(null, "", url);
+    else history.pushState(null, "", url);
+    this.adopt(next);
+  }
+
+  private adopt(next: ViewState): void {
+    const reload = needsData(this.state, next);
+    this.state = next;
+    if (reload || !this.data) void this.load();
+    else this.schedule();
+    this.render();
+  }
+
+  private swap(): void {
+    const s = this.state;
+    if (s.compare === "labels") {
+      this.set({
+        service: s.baseService,
+        filter: s.baseFilter,
+        baseService: s.service,
+        baseFilter: s.filter,
+      });
+    } else this.set({ from: s.baseFrom, until: s.baseUntil, baseFrom: s.from, baseUntil: s.until });
+  }
+
+  private selectSpan(interval: Interval, asBase: boolean): void {
+    const { from, until } = absolute(interval);
+    if (!asBase) return this.set({ from, until });
+    this.set({ compare: "range", baseFrom: from, baseUntil: until });
+  }
+
+  private filterByGroup(index: number): void {
+    const group = this.groups()[index];
+    if (!group) return;
+    const matchers = [...parseMatchers(this.state.filter).matchers, group.matcher];
+    this.set({ filter: formatMatchers(matchers), groupBy: "", zoom: "" });
+  }
+
+  private groups(): ReturnType<typeof groupsOf> {
+    const series = this.data?.timeline.series ?? [];
+    return this.state.groupBy === "" ? [] : groupsOf(this.state.groupBy, series);
+  }
+
+  // ---- data ----
+
+  private async load(): Promise<void> {
+    this.loading?.abort();
+    clearTimeout(this.refreshTimer);
+    const loading = new AbortController();
+    this.loading = loading;
+    this.status.textContent = "Loading…";
+    const state = this.state;
+    const now = Date.now();
+    const interval = resolve(state, now);
+    try {
+      await this.fetchAll(state, interval, now, loading.signal);
+    } catch (e) {
+      if (loading.signal.aborted) return;
+      await this.explain(state, interval, now, e);
+    }
+    if (this.loading !== loading) return;
+    this.finish();
+  }
+
+  private async fetchAll(
+    state: ViewState,
+    interval: Interval | null,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!interval || parseMatchers(state.filter).error !== "") return this.explain(state, interval, now);
+    this.overview = await this.loader.overview(state, interval, signal);
+    const { type } = this.overview;
+    if (type === "") return this.explain(state, interval, now);
+    const courses = this.loader.courses(this.overview, state.filter, interval, signal);
+    const data = await this.loader.profile(state, type, interval, now, signal);
+    await courses;
+    if (data.current.root.total === 0 && !data.base?.root.total) {
+      this.data = data;
+      return this.explain(state, interval, now);
+    }
+    this.diagnosis = null;
+    this.data = data;
+    this.panel.invalidate();
+    void this.annotate(data, signal);
+  }
+
+  // A store that has no pprof to give costs files and modules, not the graph.
+  private async annotate(data: PageData, signal: AbortSignal): Promise<void> {
+    const learnt = await this.loader.annotate(data, signal).catch(() => false);
+    if (!learnt || signal.aborted || this.data !== data) return;
+    this.panel.invalidate();
+    this.render();
+  }
+
+  private async explain(
+    state: ViewState,
+    interval: Interval | null,
+    now: number,
+    error?: unknown,
+  ): Promise<void> {
+    const signal = AbortSignal.timeout(5000);
+    const stats = await this.queries.stats(signal).catch(() => null);
+    const services = this.overview?.services ?? new Map<string, string[]>();
+    const facts: Facts = {
+      now,
+      interval,
+      service: state.service,
+      filter: state.filter,
+      filterError: parseMatchers(state.filter).error,
+      type: this.overview?.type ?? state.type,
+      failure: failureOf(error),
+      stats,
+      types: this.overview?.types ?? [],
+      serviceTypes: services.get(state.service) ?? [],
+      services: [...services.keys()],
+    };
+    this.diagnosis = diagnose(facts);
+  }
+
+  private finish(): void {
+    const time = new Date().toLocaleTimeString();
+    this.status.textContent = this.diagnosis ? "" : `as of ${time}`;
+    this.render();
+    this.schedule();
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => (document.documentElement.dataset.ready = "true")),
+    );
+  }
+
+  private schedule(): void {
+    clearTimeout(this.refreshTimer);
+    const { refresh } = this.state;
+    if (refresh === 0 || !isRelative(this.state) || document.hidden) return;
+    this.refreshTimer = window.setTimeout(() => void this.load(), refresh * 1000);
+  }
+
+  private labelSource(): { names: () => Promise<string[]>; values: (l: string) => Promise<string[]> } {
+    const ask = <T>(question: (selector: string, interval: Interval) => Promise<T>): Promise<T> => {
+      const interval = resolve(this.state, Date.now());
+      if (!interval) return Promise.reject(new Error("no range"));
+      return question(selectorOf(this.state.service, ""), interval);
+    };
+    const signal = (): AbortSignal => AbortSignal.timeout(5000);
+    return {
+      names: () => ask((selector, i) => this.queries.labelNames(selector, i, signal())),
+      values: (label) => ask((selector, i) => this.queries.labelValues(label, selector, i, signal())),
+    };
+  }
+
+  // ---- showing ----
+
+  private render(): void {
+    const { state, data, diagnosis } = this;
+    if (!this.theme) return;
+    this.themeButton.textContent = { auto: "◐", light: "☀", dark: "☾" }[this.theme.name];
+    const themeText = `Theme: ${this.theme.name} (b)`;
+    this.themeButton.title = themeText;
+    this.themeButton.setAttribute("aria-label", themeText);
+    this.controls.show(state, this.overview);
+    this.services.show(this.overview, state.service, resolve(state, Date.now()));
+    this.empty.show(diagnosis);
+    this.panel.element.hidden = diagnosis !== null || data === null;
+    this.timeline.element.hidden = data === null;
+    if (data) this.showTimeline(data);
+    if (!diagnosis) this.panel.show(state, data, this.theme.dark);
+    document.title = `${this.title()} · Stoker`;
+  }
+
+  private showTimeline(data: PageData): void {
+    const { base, current } = data;
+    this.timeline.show({
+      course: data.timeline,
+      type: data.type,
+      now: Date.now(),
+      current: base ? current.selection.interval : null,
+      base: base?.selection.interval ?? null,
+      legend: this.groups().map((group) => group.title),
+    });
+  }
+
+  private title(): string {
+    const type = titleOf(parseProfileType(this.data?.type ?? this.state.type));
+    return [this.state.service || "All services", type].filter((part) => part.trim() !== "").join(" ");
+  }
+
+  private downloadSource(): ReturnType<ConstructorParameters<typeof Downloads>[0]> {
+    const view = this.panel.view;
+    const { data } = this;
+    if (!view || !data || this.diagnosis) return null;
+    return {
+      ...view,
+      title: this.title(),
+      unit: this.panel.unit,
+      paint: (node) => this.panel.paint(node),
+      pprof: () => this.queries.pprof(data.current.selection, AbortSignal.timeout(60_000)),
+    };
+  }
+
+  private act(action: Action): void {
+    switch (action.kind) {
+      case "clearFilter":
+        return this.set({ filter: "" });
+      case "allServices":
+        return this.set({ service: "" });
+      case "showType":
+        return this.set({ type: action.value });
+      case "lastHour":
+        return this.set({ from: "now-1h", until: "now" });
+      case "showNewest":
+        return void this.showNewest();
+      case "retry":
+        return void this.load();
+    }
+  }
+
+  private async showNewest(): Promise<void> {
+    const stats = await this.queries.stats(AbortSignal.timeout(5000)).catch(() => null);
+    if (!stats) return;
+    this.set(absolute({ start: stats.newest - 15 * 60_000, end: stats.newest + 15_000 }));
+  }
+
+  private copyLink(): void {
+    void navigator.clipboard?.writeText(location.href).then(() => {
+      this.status.textContent = "Link copied";
+    });
+  }
+
+  private onSelected(run: (name: string) => void): () => void {
+    return () => {
+      const node = this.panel.selected();
+      if (node?.parent) run(node.name);
+    };
+  }
+
+  private keys(): ConstructorParameters<typeof Shortcuts>[0] {
+    const set = (patch: Partial<ViewState>): void => this.set(patch);
+    const { panel, controls } = this;
+    return [
+      {
+        title: "Frame",
+        shortcuts: [
+          { key: "f", text: "focus: only stacks through the frame", run: this.onSelected((n) => set({ focus: n, zoom: "" })) },
+          { key: "x", text: "ignore: without stacks through it", run: this.onSelected((n) => set({ ignore: n, zoom: "" })) },
+          { key: "s", text: "sandwich", run: this.onSelected((n) => panel.openSandwich(n)) },
+          { key: "h", text: "find all of its name", run: this.onSelected((n) => set({ search: n })) },
+          { key: "c", text: "copy its name", run: this.onSelected((n) => void navigator.clipboard?.writeText(n)) },
+          { key: "Esc", text: "undo zoom, then search, focus, ignore", run: () => this.undo() },
+        ],
+      },
+      {
+        title: "View",
+        shortcuts: [
+          { key: "1", text: "flame graph", run: () => set({ view: "flame" }) },
+          { key: "2", text: "both", run: () => set({ view: "both" }) },
+          { key: "3", text: "table", run: () => set({ view: "table" }) },
+          { key: "4", text: "sandwich", run: () => set({ view: "sandwich" }) },
+          { key: "i", text: "invert", run: () => set({ inverted: !this.state.inverted, zoom: "" }) },
+          { key: "r", text: "collapse recursion", run: () => set({ collapsed: !this.state.collapsed, zoom: "" }) },
+          { key: "m", text: "colour by module or name", run: () => set({ colours: this.state.colours === "module" ? "name" : "module" }) },
+          { key: "n", text: "equal weight of both sides", run: () => set({ normalise: !this.state.normalise }) },
+          { key: "b", text: "light, dark or the system's theme", run: () => this.theme.next() },
+        ],
+      },
+      {
+        title: "Go to",
+        shortcuts: [
+          { key: "/", text: "search", run: () => panel.focusSearch() },
+          { key: "l", text: "label filter", run: () => controls.filter.focus() },
+          { key: "e", text: "services", run: () => this.services.focus() },
+          { key: "p", text: "profile type", run: () => controls.focusType() },
+          { key: "g", text: "split by a label", run: () => controls.focusGroup() },
+          { key: "d", text: "compare", run: () => controls.focusCompare() },
+          { key: "t", text: "time range", run: () => controls.range.edit() },
+          { key: "a", text: "timeline", run: () => this.timeline.focus() },
+          { key: "w", text: "flame graph", run: () => panel.focusFlame() },
+        ],
+      },
+      {
+        title: "Time and files",
+        shortcuts: [
+          { key: ",", text: "earlier", run: () => controls.range.move(earlier) },
+          { key: ".", text: "later", run: () => controls.range.move(later) },
+          { key: "-", text: "longer range", run: () => controls.range.move(wider) },
+          { key: "v", text: "live refresh on or off", run: () => set({ refresh: this.state.refresh === 0 ? 15 : 0 }) },
+          { key: "o", text: "download", run: () => this.downloads.open() },
+          { key: "y", text: "copy the link", run: () => this.copyLink() },
+          { key: "?", text: "this sheet", run: () => this.shortcuts.sheet.showModal() },
+        ],
+      },
+    ];
+  }
+
+  private undo(): void {
+    const { state } = this;
+    if (state.zoom) this.set({ zoom: "" });
+    else if (state.search) this.set({ search: "" });
+    else if (state.focus) this.set({ focus: "" });
+    else if (state.ignore) this.set({ ignore: "" });
+  }
+}
+
+function failureOf(error: unknown): Facts["failure"] {
+  if (error === undefined) return null;
+  if (error instanceof ApiError) return { status: error.status, message: error.message };
+  return { status: 500, message: error instanceof Error ? error.message : String(error) };
+}
+

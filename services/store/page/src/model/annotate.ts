@@ -1,0 +1,30 @@
+// Lays what the pprof knows (file, line, module, inlining) over the tree of the flame graph.
+
+import type { Pprof, PprofFrame } from "./pprof";
+import { ChildIndex, type Node } from "./tree";
+
+// Follows each stack of `pprof` from the root by name and notes its frames. A stack that the tree
+// does not have, for instance below a folded `other`, is noted as far as it goes. Returns how many
+// nodes have a note.
+export function annotate(root: Node, pprof: Pprof): number {
+  const index = new ChildIndex();
+  let noted = 0;
+  for (const stack of pprof.stacks) {
+    let node: Node | undefined = root;
+    for (let i = stack.length - 1; i >= 0 && node; i--) {
+      for (const frame of pprof.framesOf(stack[i])) {
+        node = index.find(node!, frame.name);
+        if (!node) break;
+        if (note(node, frame)) noted++;
+      }
+    }
+  }
+  return noted;
+}
+
+function note(node: Node, frame: PprofFrame): boolean {
+  if (node.note) return false;
+  const { file, line, module, buildId, inlined } = frame;
+  node.note = { file, line, module, buildId, inlined };
+  return true;
+}

@@ -1,0 +1,66 @@
+// Frames that are not functions: what they mean and what would turn them into names.
+
+export type FrameKind = "function" | "module" | "unknown" | "truncated" | "other";
+
+export interface FrameExplanation {
+  kind: FrameKind;
+  // One or two sentences for the reader; empty for a function.
+  text: string;
+}
+
+const UNWIND = /^\[unwind: (.+)\]$/;
+const BRACKETED = /^\[(.+)\]$/;
+
+// The stop reasons of the collectors, in the words of sample.proto.
+const REASONS: Record<string, string> = {
+  "frame limit": "the stack has more frames than the collector follows",
+  "no mapping": "the return address lies in no mapped file, as in code made at run time",
+  "table absent": "the unwind table of this binary was not loaded yet; later samples have it",
+  "no rule": "the binary has no unwind rule for this address",
+  "unsupported rule": "the unwind rule of this address is of a kind the kernel cannot follow",
+  "read failed": "the stack memory could not be read, for instance because it was paged out",
+  "no progress": "the next frame would not lie above this one, so the stack is damaged here",
+  "interpreter data": "the interpreter's own data made no sense at this moment",
+  "program limit": "the kernel limits how long an unwinder may run",
+  "frame pointers end": "the code was built without frame pointers",
+  "compat task": "32-bit programs are not unwound",
+};
+
+export function explainFrame(name: string): FrameExplanation {
+  const unwind = UNWIND.exec(name);
+  if (unwind) return { kind: "truncated", text: explainUnwind(unwind[1]) };
+  if (name === "other") {
+    return {
+      kind: "other",
+      text: "Smaller frames that the store folded together to bound its answer.",
+    };
+  }
+  if (name === "[unknown]" || name === "") {
+    return {
+      kind: "unknown",
+      text: "The address lies in no known file, as in code made at run time without a perf map.",
+    };
+  }
+  const module = BRACKETED.exec(name);
+  if (module) return { kind: "module", text: explainModule(module[1]) };
+  return { kind: "function", text: "" };
+}
+
+function explainUnwind(reason: string): string {
+  const words = reason.toLowerCase().replace(/[_-]/g, " ").trim();
+  const meaning = REASONS[words];
+  return `The stack above is cut off here: ${meaning ?? reason}.`;
+}
+
+function explainModule(module: string): string {
+  if (/^(kernel|vmlinux|kernel\.kallsyms)/.test(module)) {
+    return "Kernel code without a name: /proc/kallsyms was hidden from the collector.";
+  }
+  if (module === "vdso" || module === "[vdso]") {
+    return "The kernel's code inside each process; it has few names.";
+  }
+  return (
+    `An address in ${module} that has no name: the file has no symbols for it. ` +
+    "Install its debug symbols, or set a debuginfod server; the store names it from then on."
+  );
+}

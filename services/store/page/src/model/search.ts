@@ -1,0 +1,58 @@
+// Search for functions by name: a part of it in any case, or a regular expression as /…/.
+
+import { weight, type Node, type Tree } from "./tree";
+
+export type Matcher = (name: string) => boolean;
+
+export interface Query {
+  // Null where there is nothing to search for.
+  matches: Matcher | null;
+  // What is wrong with the expression, else empty.
+  error: string;
+}
+
+export function parseQuery(text: string): Query {
+  const trimmed = text.trim();
+  if (trimmed === "") return { matches: null, error: "" };
+  const expression = /^\/(.+)\/$/.exec(trimmed);
+  if (!expression) {
+    const part = trimmed.toLowerCase();
+    return { matches: (name) => name.toLowerCase().includes(part), error: "" };
+  }
+  try {
+    const regex = new RegExp(expression[1], "i");
+    return { matches: (name) => regex.test(name), error: "" };
+  } catch (e) {
+    return { matches: null, error: e instanceof Error ? e.message : String(e) };
+  }
+}
+
+export interface Found {
+  nodes: number;
+  // The weight below the matching nodes, each stack counted once, as a share of the tree's.
+  share: number;
+}
+
+export function find(tree: Tree, matches: Matcher): Found {
+  const verdicts = new Map<string, boolean>();
+  const isMatch = (name: string): boolean => {
+    let verdict = verdicts.get(name);
+    if (verdict === undefined) {
+      verdict = matches(name);
+      verdicts.set(name, verdict);
+    }
+    return verdict;
+  };
+  let nodes = 0;
+  let sum = 0;
+  const work: Array<[Node, boolean]> = tree.root.children.map((child) => [child, false]);
+  while (work.length > 0) {
+    const [node, within] = work.pop()!;
+    const hit = isMatch(node.name);
+    if (hit) nodes++;
+    if (hit && !within) sum += weight(tree, node);
+    for (const child of node.children) work.push([child, within || hit]);
+  }
+  const whole = weight(tree, tree.root);
+  return { nodes, share: whole > 0 ? sum / whole : 0 };
+}

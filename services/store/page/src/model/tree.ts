@@ -1,0 +1,144 @@
+// A merged call tree: what every view of a profile is drawn from.
+
+// What the pprof says about a frame beyond its name.
+export interface FrameNote {
+  file: string;
+  line: number;
+  // The binary the address lies in, and its build id; empty where the profile has none.
+  module: string;
+  buildId: string;
+  // The compiler put the function into its caller's code; it has no frame of its own.
+  inlined: boolean;
+}
+
+export interface Node {
+  name: string;
+  parent: Node | null;
+  children: Node[];
+  // The value of all stacks through this node, and of those that end in it.
+  total: number;
+  self: number;
+  // The same of the baseline; 0 outside a diff.
+  baseTotal: number;
+  baseSelf: number;
+  note: FrameNote | null;
+}
+
+// A tree and how much one unit of either side weighs in widths. Outside a diff `base` is 0.
+export interface Tree {
+  root: Node;
+  diff: boolean;
+  scale: { current: number; base: number };
+}
+
+export function makeNode(name: string, parent: Node | null): Node {
+  const node: Node = {
+    name,
+    parent,
+    children: [],
+    total: 0,
+    self: 0,
+    baseTotal: 0,
+    baseSelf: 0,
+    note: null,
+  };
+  if (parent) parent.children.push(node);
+  return node;
+}
+
+export function singleTree(root: Node): Tree {
+  return { root, diff: false, scale: { current: 1, base: 0 } };
+}
+
+// `tree` with another root; what makes it a diff stays.
+export function withRoot(tree: Tree, root: Node): Tree {
+  return { ...tree, root };
+}
+
+export function weight(tree: Tree, node: Node): number {
+  return node.total * tree.scale.current + node.baseTotal * tree.scale.base;
+}
+
+export function selfWeight(tree: Tree, node: Node): number {
+  return node.self * tree.scale.current + node.baseSelf * tree.scale.base;
+}
+
+// Calls `visit` for each node, parents before children, without recursion: stacks may be deep.
+export function walk(root: Node, visit: (node: Node, depth: number) => void): void {
+  const stack: Array<[Node, number]> = [[root, 0]];
+  while (stack.length > 0) {
+    const [node, depth] = stack.pop()!;
+    visit(node, depth);
+    for (let i = node.children.length - 1; i >= 0; i--) stack.push([node.children[i], depth + 1]);
+  }
+}
+
+// All nodes, parents before children; reversed it is an order in which children come first.
+export function preorder(root: Node): Node[] {
+  const nodes: Node[] = [];
+  walk(root, (node) => nodes.push(node));
+  return nodes;
+}
+
+// Sets each total to its self value plus its children's totals.
+export function recomputeTotals(root: Node): void {
+  const nodes = preorder(root);
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const node = nodes[i];
+    node.total = node.self;
+    node.baseTotal = node.baseSelf;
+    for (const child of node.children) {
+      node.total += child.total;
+      node.baseTotal += child.baseTotal;
+    }
+  }
+}
+
+// Orders siblings by name, so that a refreshed graph keeps its places.
+export function sortByName(root: Node): void {
+  walk(root, (node) => {
+    node.children.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  });
+}
+
+// The nodes from the root down to `node`.
+export function pathTo(node: Node): Node[] {
+  const path: Node[] = [];
+  for (let n: Node | null = node; n; n = n.parent) path.push(n);
+  return path.reverse();
+}
+
+export function depthOf(node: Node): number {
+  let depth = 0;
+  for (let n = node.parent; n; n = n.parent) depth++;
+  return depth;
+}
+
+// The child of a given name, found in constant time however many siblings there are. Creates
+// nodes on demand: the one way in which trees are put together from stacks or other trees.
+export class ChildIndex {
+  private readonly maps = new Map<Node, Map<string, Node>>();
+
+  find(parent: Node, name: string): Node | undefined {
+    return this.mapOf(parent).get(name);
+  }
+
+  findOrAdd(parent: Node, name: string): Node {
+    const map = this.mapOf(parent);
+    let child = map.get(name);
+    if (!child) {
+      child = makeNode(name, parent);
+      map.set(name, child);
+    }
+    return child;
+  }
+
+  private mapOf(parent: Node): Map<string, Node> {
+    let map = this.maps.get(parent);
+    if (!map) {
+      map = new Map(parent.children.map((child) => [child.name, child]));
+      this.maps.set(parent, map);
+    }
+    return map;
+  }
+}

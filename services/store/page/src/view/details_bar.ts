@@ -1,0 +1,98 @@
+// What is known of the frame under the pointer or the selected one, always at the same place.
+
+import { changeMark, changeOf } from "../model/diff";
+import { explainFrame } from "../model/frame_kind";
+import { weight, type Node, type Tree } from "../model/tree";
+import { formatShare, formatValue } from "../model/units";
+import { button, h } from "./dom";
+
+export interface FrameActions {
+  focus: (name: string) => void;
+  ignore: (name: string) => void;
+  sandwich: (name: string) => void;
+  search: (name: string) => void;
+  copy: (name: string) => void;
+}
+
+export class DetailsBar {
+  readonly element = h("section", { class: "details", "aria-label": "Frame details" });
+  private readonly text = h("div", { class: "about" });
+  private readonly actions: HTMLElement;
+  private name = "";
+
+  constructor(actions: FrameActions) {
+    const act = (label: string, key: string, run: (name: string) => void): HTMLElement =>
+      button(label, () => this.name && run(this.name), { title: `${label} (${key})` });
+    this.actions = h(
+      "div",
+      { class: "actions", role: "group", "aria-label": "Do with this frame" },
+      act("Focus", "f", actions.focus),
+      act("Ignore", "x", actions.ignore),
+      act("Sandwich", "s", actions.sandwich),
+      act("Find all", "h", actions.search),
+      act("Copy name", "c", actions.copy),
+    );
+    this.element.append(this.text, this.actions);
+  }
+
+  show(tree: Tree, node: Node, unit: string): void {
+    this.name = node.parent ? node.name : "";
+    this.actions.hidden = !node.parent;
+    const explanation = node.parent ? explainFrame(node.name).text : "";
+    this.text.replaceChildren(
+      h("div", { class: "title" }, node.parent ? node.name : "All stacks", ...badges(node)),
+      h("div", { class: "numbers" }, ...numbers(tree, node, unit)),
+      h("div", { class: "place" }, explanation || place(node)),
+    );
+  }
+}
+
+function badges(node: Node): HTMLElement[] {
+  const kind = explainFrame(node.name).kind;
+  const marks: string[] = [];
+  if (node.note?.inlined) marks.push("inlined");
+  if (node.parent && (kind === "module" || kind === "unknown")) marks.push("no symbol");
+  if (node.parent && kind === "truncated") marks.push("stack cut off");
+  return marks.map((mark) => h("span", { class: "badge" }, mark));
+}
+
+function place(node: Node): string {
+  const { note } = node;
+  if (!note) return "";
+  const parts: string[] = [];
+  if (note.file) parts.push(note.line > 0 ? `${note.file}:${note.line}` : note.file);
+  if (note.module) parts.push(note.module);
+  if (note.buildId) parts.push(`build id ${note.buildId}`);
+  return parts.join(" · ");
+}
+
+function numbers(tree: Tree, node: Node, unit: string): HTMLElement[] {
+  const number = (label: string, value: string): HTMLElement =>
+    h("span", {}, h("b", {}, value), ` ${label}`);
+  const whole = weight(tree, tree.root) || 1;
+  const parent = node.parent ? weight(tree, node.parent) || 1 : 1;
+  if (tree.diff) {
+    return [
+      number("B now", formatValue(node.total, unit)),
+      number("A baseline", formatValue(node.baseTotal, unit)),
+      number("", changeMark(changeOf(tree, node))),
+    ];
+  }
+  return [
+    number("total", formatValue(node.total, unit)),
+    number("of all", formatShare(weight(tree, node) / whole)),
+    number("self", formatValue(node.self, unit)),
+    ...(node.parent ? [number("of caller", formatShare(weight(tree, node) / parent))] : []),
+  ];
+}
+
+// One sentence of a node for a screen reader.
+export function describeNode(tree: Tree, node: Node, unit: string): string {
+  const share = formatShare(weight(tree, node) / (weight(tree, tree.root) || 1));
+  const parts = [node.parent ? node.name || "unnamed" : "all stacks"];
+  if (tree.diff) parts.push(changeMark(changeOf(tree, node)));
+  else parts.push(`${share} of all, ${formatValue(node.total, unit)}, self ${formatValue(node.self, unit)}`);
+  if (node.note?.inlined) parts.push("inlined");
+  if (node.parent) parts.push(explainFrame(node.name).text);
+  return parts.filter((part) => part !== "").join(", ");
+}

@@ -1,0 +1,26 @@
+// What stands in the graph's place when there is none: the cause and what to do about it.
+
+import type { Action, Diagnosis } from "../model/diagnosis";
+import { button, h } from "./dom";
+
+export class EmptyState {
+  readonly element = h("section", { class: "empty", role: "status", hidden: true });
+
+  constructor(private readonly act: (action: Action) => void) {}
+
+  show(diagnosis: Diagnosis | null): void {
+    this.element.hidden = diagnosis === null;
+    if (!diagnosis) return;
+    this.element.dataset.cause = diagnosis.cause;
+    const commands = diagnosis.commands.map(({ command, tells }) =>
+      h("li", {}, h("code", {}, command), h("span", {}, tells)),
+    );
+    const actions = diagnosis.actions.map((action) => button(action.label, () => this.act(action)));
+    this.element.replaceChildren(
+      h("h2", {}, diagnosis.title),
+      h("p", {}, diagnosis.text),
+      ...(commands.length > 0 ? [h("ul", {}, ...commands)] : []),
+      ...(actions.length > 0 ? [h("p", { class: "actions" }, ...actions)] : []),
+    );
+  }
+}

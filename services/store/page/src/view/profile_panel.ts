@@ -1,0 +1,225 @@
+// The profile itself: search and transformations, details, flame graph, table, sandwich.
+
+import { diffPaint, framePaint } from "../model/colour";
+import { changeOf, diffTree } from "../model/diff";
+import { findByKey, pathKey } from "../model/path_key";
+import { find, parseQuery, type Query } from "../model/search";
+import { collapseRecursion, focusOn, ignore, invert } from "../model/transform";
+import { singleTree, withRoot, type Node, type Tree } from "../model/tree";
+import { formatShare } from "../model/units";
+import type { View, ViewState } from "../model/view_state";
+import type { PageData } from "../data/loader";
+import { parseProfileType } from "../model/profile_type";
+import { describeNode, DetailsBar } from "./details_bar";
+import { button, h } from "./dom";
+import type { SetState } from "./controls";
+import { FlameView } from "./flame_view";
+import { SandwichView } from "./sandwich_view";
+import { TopTable } from "./top_table";
+
+const VIEWS: Array<[View, string]> = [
+  ["flame", "Flame graph"],
+  ["both", "Both"],
+  ["table", "Table"],
+  ["sandwich", "Sandwich"],
+];
+
+export class ProfilePanel {
+  readonly element: HTMLElement;
+  private readonly tabs = h("div", { class: "tabs", role: "group", "aria-label": "View" });
+  private readonly search = h("input", {
+    type: "search",
+    placeholder: "Search functions, /regex/",
+    "aria-label": "Search functions",
+    oninput: () => this.set({ search: this.search.value }),
+  });
+  private readonly found = h("span", { class: "found", role: "status" });
+  private readonly switches = h("div", { class: "switches", role: "group", "aria-label": "Transform" });
+  private readonly chips = h("div", { class: "chips" });
+  private readonly details: DetailsBar;
+  private readonly flame: FlameView;
+  private readonly table: TopTable;
+  private readonly sandwich: SandwichView;
+  private readonly body = h("div", { class: "body" });
+
+  private state: ViewState | null = null;
+  private data: PageData | null = null;
+  private dark = false;
+  private whole: Tree | null = null;
+  private shaped: Tree | null = null;
+  private drawn: Tree | null = null;
+  private shape = "";
+  private query: Query = { matches: null, error: "" };
+  private selectedKey = "";
+
+  constructor(private readonly set: SetState) {
+    this.details = new DetailsBar({
+      focus: (name) => set({ focus: name, zoom: "" }),
+      ignore: (name) => set({ ignore: name, zoom: "" }),
+      sandwich: (name) => this.openSandwich(name),
+      search: (name) => set({ search: name }),
+      copy: (name) => void navigator.clipboard?.writeText(name),
+    });
+    this.flame = new FlameView("Flame graph", false, {
+      zoom: (node) => set({ zoom: pathKey(node) }),
+      select: (node) => this.select(node),
+      hover: (node) => this.about(node ?? this.selected()),
+    });
+    this.table = new TopTable({
+      find: (name) => set({ search: this.state?.search === name ? "" : name }),
+      sandwich: (name) => this.openSandwich(name),
+    });
+    this.sandwich = new SandwichView((tree, node) => this.details.show(tree, node, this.unit));
+    this.body.append(this.table.element, this.flame.element, this.sandwich.element);
+    this.element = h(
+      "section",
+      { class: "profile", "aria-label": "Profile" },
+      h("div", { class: "toolbar" }, this.tabs, this.search, this.found, this.switches, this.chips),
+      this.details.element,
+      this.body,
+    );
+  }
+
+  // The tree after all transformations, and what it is zoomed to; null before the first data.
+  get view(): { tree: Tree; zoom: Node } | null {
+    return this.drawn && this.state
+      ? { tree: this.drawn, zoom: findByKey(this.drawn.root, this.state.zoom) }
+      : null;
+  }
+
+  get unit(): string {
+    return parseProfileType(this.data?.type ?? "").unit;
+  }
+
+  // Forgets what it has worked out from the trees; call after new data or notes.
+  invalidate(): void {
+    this.shape = "";
+  }
+
+  show(state: ViewState, data: PageData | null, dark: boolean): void {
+    this.state = state;
+    this.data = data;
+    this.dark = dark;
+    this.renderToolbar();
+    if (!data) return;
+    this.reshape(state, data);
+    this.query = parseQuery(state.search);
+    this.renderFound();
+    this.renderViews();
+  }
+
+  focusSearch(): void {
+    this.search.focus();
+    this.search.select();
+  }
+
+  focusFlame(): void {
+    this.flame.focus();
+  }
+
+  selected(): Node | null {
+    const view = this.view;
+    if (!view) return null;
+    return this.selectedKey === "" ? view.zoom : findByKey(view.tree.root, this.selectedKey);
+  }
+
+  openSandwich(name: string): void {
+    this.set({ view: "sandwich", sandwich: name });
+  }
+
+  paint(node: Node): { fill: string; text: string } {
+    const { drawn, state, dark } = this;
+    if (drawn?.diff) return diffPaint(changeOf(drawn, node), dark);
+    return framePaint(node, state?.colours ?? "module", dark);
+  }
+
+  private select(node: Node): void {
+    this.selectedKey = pathKey(node);
+    this.about(node);
+    this.renderViews();
+  }
+
+  private about(node: Node | null): void {
+    if (this.drawn && node) this.details.show(this.drawn, node, this.unit);
+  }
+
+  private reshape(state: ViewState, data: PageData): void {
+    const { focus, collapsed, inverted, normalise } = state;
+    const shape = JSON.stringify([focus, state.ignore, collapsed, inverted, normalise]);
+    if (shape === this.shape) return;
+    this.shape = shape;
+    this.whole = data.base
+      ? diffTree(data.base.root, data.current.root, normalise)
+      : singleTree(data.current.root);
+    let root = this.whole.root;
+    if (focus !== "") root = focusOn(root, focus);
+    if (state.ignore !== "") root = ignore(root, state.ignore);
+    if (collapsed) root = collapseRecursion(root);
+    this.shaped = withRoot(this.whole, root);
+    this.drawn = inverted ? withRoot(this.whole, invert(root)) : this.shaped;
+  }
+
+  private renderToolbar(): void {
+    const state = this.state!;
+    this.tabs.replaceChildren(
+      ...VIEWS.map(([view, label]) =>
+        button(label, () => this.set({ view }), { "aria-pressed": String(state.view === view) }),
+      ),
+    );
+    if (document.activeElement !== this.search) this.search.value = state.search;
+    const option = (label: string, on: boolean, patch: Partial<ViewState>): HTMLElement =>
+      button(label, () => this.set({ zoom: "", ...patch }), { "aria-pressed": String(on) });
+    this.switches.replaceChildren(
+      option("Invert", state.inverted, { inverted: !state.inverted }),
+      option("Collapse recursion", state.collapsed, { collapsed: !state.collapsed }),
+      button(
+        state.colours === "module" ? "Colour: module" : "Colour: name",
+        () => this.set({ colours: state.colours === "module" ? "name" : "module" }),
+      ),
+    );
+    const chip = (label: string, patch: Partial<ViewState>): HTMLElement =>
+      button(`${label} ✕`, () => this.set(patch), { class: "chip", "aria-label": `Remove ${label}` });
+    this.chips.replaceChildren(
+      ...(state.focus ? [chip(`focus: ${state.focus}`, { focus: "", zoom: "" })] : []),
+      ...(state.ignore ? [chip(`ignore: ${state.ignore}`, { ignore: "", zoom: "" })] : []),
+      ...(state.zoom ? [chip("zoom", { zoom: "" })] : []),
+    );
+  }
+
+  private renderFound(): void {
+    const { matches, error } = this.query;
+    this.found.classList.toggle("problem", error !== "");
+    if (error || !matches || !this.drawn) {
+      this.found.textContent = error;
+      return;
+    }
+    const { nodes, share } = find(this.drawn, matches);
+    this.found.textContent = nodes === 0 ? "no match" : `${formatShare(share)} in ${nodes} frames`;
+  }
+
+  private renderViews(): void {
+    const { drawn, shaped, state, dark } = this;
+    if (!drawn || !shaped || !state) return;
+    this.body.dataset.view = state.view;
+    const { matches } = this.query;
+    const selected = this.selected();
+    if (state.view !== "flame") this.table.show(shaped, this.unit, matches);
+    if (state.view === "flame" || state.view === "both") {
+      this.flame.show({
+        tree: drawn,
+        zoom: findByKey(drawn.root, state.zoom),
+        selected,
+        matches,
+        dark,
+        paint: (node) => this.paint(node),
+        describe: (node) => describeNode(drawn, node, this.unit),
+      });
+    }
+    if (state.view === "sandwich") {
+      const name = state.sandwich || this.table.hottest;
+      const { colours } = state;
+      this.sandwich.show(shaped, name, { unit: this.unit, dark, colours, matches });
+    }
+    this.about(selected);
+  }
+}

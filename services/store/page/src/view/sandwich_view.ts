@@ -1,0 +1,110 @@
+// A function between its callers and its callees.
+
+import { framePaint, diffPaint } from "../model/colour";
+import { changeOf } from "../model/diff";
+import type { Matcher } from "../model/search";
+import { sandwich } from "../model/sandwich";
+import { withRoot, type Node, type Tree } from "../model/tree";
+import { formatShare, formatValue } from "../model/units";
+import { describeNode } from "./details_bar";
+import { h } from "./dom";
+import { FlameView, type Scene } from "./flame_view";
+
+export interface SandwichOptions {
+  unit: string;
+  dark: boolean;
+  colours: "module" | "name";
+  matches: Matcher | null;
+}
+
+interface Half {
+  view: FlameView;
+  root: Node | null;
+  zoom: Node | null;
+  selected: Node | null;
+}
+
+export class SandwichView {
+  readonly element: HTMLElement;
+  private readonly title = h("h3", {});
+  private readonly callers: Half;
+  private readonly callees: Half;
+  private tree: Tree | null = null;
+  private name = "";
+  private options: SandwichOptions | null = null;
+
+  // `about` is told of each node that is pointed at or selected.
+  constructor(private readonly about: (tree: Tree, node: Node) => void) {
+    this.callers = this.half("Callers", true);
+    this.callees = this.half("Callees", false);
+    this.element = h(
+      "div",
+      { class: "sandwich-view" },
+      this.title,
+      h("p", { class: "side" }, "Callers"),
+      this.callers.view.element,
+      h("p", { class: "side" }, "Callees"),
+      this.callees.view.element,
+    );
+  }
+
+  show(tree: Tree, name: string, options: SandwichOptions): void {
+    this.options = options;
+    if (tree !== this.tree || name !== this.name) {
+      const { callers, callees } = sandwich(tree.root, name);
+      for (const [half, root] of [[this.callers, callers], [this.callees, callees]] as const) {
+        half.root = root;
+        half.zoom = root;
+        half.selected = null;
+      }
+      this.tree = tree;
+      this.name = name;
+      const share = formatShare(callees.total / (tree.root.total || 1));
+      const value = formatValue(callees.total, options.unit);
+      this.title.textContent = name ? `${name}: ${value}, ${share}` : "Choose a function in the table";
+    }
+    this.render();
+  }
+
+  private half(label: string, upward: boolean): Half {
+    const half: Half = { view: null as unknown as FlameView, root: null, zoom: null, selected: null };
+    half.view = new FlameView(label, upward, {
+      zoom: (node) => {
+        half.zoom = node;
+        this.render();
+      },
+      select: (node) => {
+        half.selected = node;
+        this.render();
+        this.tell(half, node);
+      },
+      hover: (node) => this.tell(half, node ?? half.selected),
+    });
+    return half;
+  }
+
+  private tell(half: Half, node: Node | null): void {
+    if (half.root && node) this.about(withRoot(this.tree!, half.root), node);
+  }
+
+  private render(): void {
+    for (const half of [this.callers, this.callees]) {
+      if (half.root) half.view.show(this.scene(half));
+    }
+  }
+
+  private scene(half: Half): Scene {
+    const tree = withRoot(this.tree!, half.root!);
+    const { unit, dark, colours, matches } = this.options!;
+    return {
+      tree,
+      zoom: half.zoom!,
+      selected: half.selected,
+      matches,
+      dark,
+      paint: (node) =>
+        tree.diff ? diffPaint(changeOf(this.tree!, node), dark) : framePaint(node, colours, dark),
+      describe: (node) => describeNode(tree, node, unit),
+    };
+  }
+}

@@ -1,0 +1,39 @@
+// Light, dark, or as the system says. Kept in this browser, not in links.
+
+export type Theme = "auto" | "light" | "dark";
+
+const KEY = "stoker.theme";
+const ORDER: Theme[] = ["auto", "light", "dark"];
+const system = matchMedia("(prefers-color-scheme: dark)");
+
+export class ThemeChoice {
+  private theme: Theme = "auto";
+
+  // `changed` is called after the page has its new colours.
+  constructor(private readonly changed: () => void) {
+    const stored = localStorage.getItem(KEY);
+    if (stored === "light" || stored === "dark") this.theme = stored;
+    system.addEventListener("change", () => this.apply());
+    this.apply();
+  }
+
+  get name(): Theme {
+    return this.theme;
+  }
+
+  get dark(): boolean {
+    return this.theme === "dark" || (this.theme === "auto" && system.matches);
+  }
+
+  next(): void {
+    this.theme = ORDER[(ORDER.indexOf(this.theme) + 1) % ORDER.length];
+    if (this.theme === "auto") localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, this.theme);
+    this.apply();
+  }
+
+  private apply(): void {
+    document.documentElement.dataset.theme = this.dark ? "dark" : "light";
+    this.changed();
+  }
+}

@@ -1,0 +1,137 @@
+// The table of functions. Rows beyond the first hundreds come on demand.
+
+import { changeMark, changeOf } from "../model/diff";
+import { explainFrame } from "../model/frame_kind";
+import type { Matcher } from "../model/search";
+import { sortTop, topTable, type TopColumn, type TopRow } from "../model/top";
+import type { Tree } from "../model/tree";
+import { formatShare, formatValue } from "../model/units";
+import { button, h } from "./dom";
+
+export interface TopEvents {
+  // A function was chosen: find it in the flame graph.
+  find: (name: string) => void;
+  sandwich: (name: string) => void;
+}
+
+const PAGE = 200;
+
+export class TopTable {
+  readonly element: HTMLElement;
+  private readonly head = h("tr", {});
+  private readonly body = h("tbody", {});
+  private readonly more = h("div", { class: "more" });
+  private tree: Tree | null = null;
+  private rows: TopRow[] = [];
+  private unit = "";
+  private matches: Matcher | null = null;
+  private column: TopColumn = "self";
+  private descending = true;
+  private limit = PAGE;
+
+  constructor(private readonly events: TopEvents) {
+    this.element = h(
+      "div",
+      { class: "top", tabindex: 0, role: "region", "aria-label": "Functions" },
+      h("table", {}, h("thead", {}, this.head), this.body),
+      this.more,
+    );
+  }
+
+  show(tree: Tree, unit: string, matches: Matcher | null): void {
+    if (tree !== this.tree) this.rows = topTable(tree.root);
+    const becameDiff = tree.diff && !this.tree?.diff;
+    if (becameDiff) this.column = "delta";
+    if (!tree.diff && this.column === "delta") this.column = "self";
+    this.tree = tree;
+    this.unit = unit;
+    this.matches = matches;
+    this.render();
+  }
+
+  // The function with the largest self value.
+  get hottest(): string {
+    const named = this.rows.filter((row) => explainFrame(row.name).kind === "function");
+    return named.reduce((best, row) => (row.self > best.self ? row : best), named[0])?.name ?? "";
+  }
+
+  private render(): void {
+    const tree = this.tree!;
+    const delta = (row: TopRow): number => changeOf(tree, row).delta;
+    sortTop(this.rows, this.column, this.descending, delta);
+    const shown = this.matches ? this.rows.filter((row) => this.matches!(row.name)) : this.rows;
+    this.head.replaceChildren(
+      this.header("Function", "name"),
+      this.header("Self", "self"),
+      this.header("Total", "total"),
+      ...(tree.diff ? [this.header("Change", "delta")] : []),
+    );
+    this.body.replaceChildren(...shown.slice(0, this.limit).map((row) => this.row(tree, row)));
+    const left = shown.length - this.limit;
+    const showMore = (): void => {
+      this.limit += PAGE * 5;
+      this.render();
+    };
+    this.more.replaceChildren(
+      left > 0
+        ? button(`Show more (${left} left)`, showMore)
+        : h("span", {}, shown.length === 0 ? "No function matches the search." : ""),
+    );
+  }
+
+  private header(title: string, column: TopColumn): HTMLElement {
+    const active = this.column === column;
+    const order = this.descending ? "descending" : "ascending";
+    const sort = (): void => {
+      this.descending = active ? !this.descending : true;
+      this.column = column;
+      this.render();
+    };
+    const mark = active ? (this.descending ? " ▾" : " ▴") : "";
+    return h(
+      "th",
+      { scope: "col", "aria-sort": active ? order : "none", class: column },
+      button(title + mark, sort, { "aria-label": `Sort by ${title}` }),
+    );
+  }
+
+  private row(tree: Tree, row: TopRow): HTMLElement {
+    const kind = explainFrame(row.name).kind;
+    const name = row.name || "(no name)";
+    return h(
+      "tr",
+      {},
+      h(
+        "td",
+        { class: "name" },
+        button(name, () => this.events.find(row.name), { class: `frame ${kind}`, title: name }),
+        button("⇅", () => this.events.sandwich(row.name), {
+          class: "sandwich",
+          title: "Sandwich",
+          "aria-label": `Sandwich of ${name}`,
+        }),
+      ),
+      this.valueCell(tree, row.self, row.baseSelf),
+      this.valueCell(tree, row.total, row.baseTotal),
+      tree.diff ? changeCell(tree, row) : null,
+    );
+  }
+
+  private valueCell(tree: Tree, value: number, base: number): HTMLElement {
+    const share = value / (tree.root.total || 1);
+    const cell = h(
+      "td",
+      { class: "value" },
+      h("span", { class: "amount" }, formatValue(value, this.unit)),
+      h("span", { class: "share" }, formatShare(share)),
+    );
+    if (tree.diff) cell.title = `baseline ${formatValue(base, this.unit)}`;
+    cell.style.setProperty("--share", String(Math.min(share, 1)));
+    return cell;
+  }
+}
+
+function changeCell(tree: Tree, row: TopRow): HTMLElement {
+  const change = changeOf(tree, row);
+  return h("td", { class: `change ${change.delta > 0 ? "more" : "less"}` }, changeMark(change));
+}
