@@ -24,6 +24,7 @@ test: ## Install what is missing, build and run every test
 check: ## Formatting, lint, build and the tests that need no privilege
 	@deploy/dev/setup.sh test lint
 	deploy/dev/format.sh --check
+	deploy/dev/boundaries.sh
 	$(MAKE) --no-print-directory lint
 	@deploy/dev/test.py --test_tag_filters=-privileged
 
