@@ -1,0 +1,139 @@
+#include "services/discovery/graph_node.h"
+
+#include <utility>
+
+namespace stoker::discovery {
+
+void ExpressionValue::Replace(TargetExpressionPtr expression) {
+  expression_ = std::move(expression);
+  versions_.reset();
+}
+
+const TargetOutput& ExpressionValue::Update(NodeInputs& inputs) {
+  std::vector<std::uint64_t> versions;
+  bool ready = true;
+  for (const std::string& reference : expression_->references()) {
+    const TargetOutput& output = inputs.OutputOf(reference);
+    versions.push_back(output.version);
+    ready = ready && output.ready;
+  }
+  if (versions_ == versions) return output_;
+  versions_ = std::move(versions);
+  auto targets = expression_->Evaluate(
+      [&inputs](const std::string& id) -> const auto& { return *inputs.OutputOf(id).targets; });
+  output_.status = targets.status();
+  output_.version = inputs.NextVersion();
+  if (!targets.ok()) return output_;
+  output_.targets = std::make_shared<const model::TargetVector>(*std::move(targets));
+  output_.ready = ready;
+  return output_;
+}
+
+void GraphNode::Publish(model::TargetVector targets, bool ready, absl::Status status,
+                        NodeInputs& inputs) {
+  if (targets != *output_.targets) {
+    output_.targets = std::make_shared<const model::TargetVector>(std::move(targets));
+    output_.version = inputs.NextVersion();
+  }
+  Publish(ready, std::move(status), inputs);
+}
+
+void GraphNode::Publish(bool ready, absl::Status status, NodeInputs& inputs) {
+  if (ready == output_.ready && status == output_.status) return;
+  output_.ready = ready;
+  output_.status = std::move(status);
+  output_.version = inputs.NextVersion();
+}
+
+ProcessNode::ProcessNode(const ProcessComponent& definition)
+    : arguments_(definition.arguments), targets_(arguments_) {
+  SetJoin(definition.join);
+}
+
+void ProcessNode::SetJoin(TargetExpressionPtr join) {
+  if (join == nullptr) {
+    join_.reset();
+  } else if (join_) {
+    join_->Replace(std::move(join));
+  } else {
+    join_.emplace(std::move(join));
+  }
+}
+
+bool ProcessNode::Redefine(const Plan::Component& definition) {
+  const auto* process = std::get_if<ProcessComponent>(&definition);
+  if (process == nullptr) return false;
+  if (process->arguments != arguments_) targets_ = ProcessTargets(process->arguments);
+  arguments_ = process->arguments;
+  SetJoin(process->join);
+  made_from_ = nullptr;
+  return true;
+}
+
+void ProcessNode::Update(NodeInputs& inputs) {
+  const TargetOutput no_join{.ready = true};
+  const TargetOutput& join = join_ ? join_->Update(inputs) : no_join;
+  absl::Status status = inputs.process_status();
+  if (status.ok()) status = join.status;
+  const HostProcessesPtr& processes = inputs.processes();
+  const bool changed = processes != made_from_ || join.version != join_version_;
+  if (processes == nullptr || !changed) {
+    const bool ready = processes != nullptr && join.ready;
+    return Publish(output().ready || ready, std::move(status), inputs);
+  }
+  made_from_ = processes;
+  join_version_ = join.version;
+  Publish(targets_.Make(*processes, *join.targets), join.ready, std::move(status), inputs);
+}
+
+RelabelNode::RelabelNode(const RelabelComponent& definition)
+    : input_(definition.targets), rules_(definition.rules), relabeler_(definition.relabeler) {}
+
+bool RelabelNode::Redefine(const Plan::Component& definition) {
+  const auto* relabel = std::get_if<RelabelComponent>(&definition);
+  if (relabel == nullptr) return false;
+  if (relabel->rules != rules_) relabelled_.clear();
+  rules_ = relabel->rules;
+  relabeler_ = relabel->relabeler;
+  input_.Replace(relabel->targets);
+  return true;
+}
+
+RelabelNode::Relabelled RelabelNode::Relabel(const model::TargetPtr& target) const {
+  model::Labels labels = target->labels;
+  if (!relabeler_->Apply(labels)) return {target, nullptr};
+  if (labels == target->labels) return {target, target};
+  return {target, std::make_shared<const model::Target>(
+                      model::Target{target->id, std::move(labels), target->process_start_ticks})};
+}
+
+void RelabelNode::Update(NodeInputs& inputs) {
+  const TargetOutput& input = input_.Update(inputs);
+  if (input.version == input_version_) return;
+  input_version_ = input.version;
+  std::unordered_map<const model::Target*, Relabelled> relabelled;
+  relabelled.reserve(input.targets->size());
+  model::TargetVector targets;
+  dropped_ = 0;
+  for (const model::TargetPtr& target : *input.targets) {
+    const auto old = relabelled_.find(target.get());
+    const Relabelled one = old == relabelled_.end() ? Relabel(target) : old->second;
+    if (one.to == nullptr) {
+      ++dropped_;
+    } else {
+      targets.push_back(one.to);
+    }
+    relabelled.emplace(target.get(), one);
+  }
+  relabelled_ = std::move(relabelled);
+  Publish(std::move(targets), input.ready, input.status, inputs);
+}
+
+std::unique_ptr<GraphNode> MakeNode(const Plan::Component& definition) {
+  if (const auto* process = std::get_if<ProcessComponent>(&definition)) {
+    return std::make_unique<ProcessNode>(*process);
+  }
+  return std::make_unique<RelabelNode>(std::get<RelabelComponent>(definition));
+}
+
+}  // namespace stoker::discovery

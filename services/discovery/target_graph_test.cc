@@ -1,0 +1,138 @@
+#include "services/discovery/target_graph.h"
+
+#include <gtest/gtest.h>
+
+#include "services/discovery/fake_expression.h"
+
+namespace stoker::discovery {
+namespace {
+
+using config::RelabelRule;
+using Set = std::set<std::string>;
+
+std::shared_ptr<const HostProcess> MakeProcess(int pid, const std::string& exe) {
+  return std::make_shared<const HostProcess>(HostProcess{{.key = {pid, 1}, .exe = exe}, {}});
+}
+
+HostProcessesPtr MakeList(HostProcesses processes) {
+  return std::make_shared<const HostProcesses>(std::move(processes));
+}
+
+RelabelComponent Relabel(TargetExpressionPtr targets, std::vector<RelabelRule> rules) {
+  auto relabeler = relabel::Relabeler::Compile(rules);
+  EXPECT_TRUE(relabeler.ok()) << relabeler.status();
+  return {std::move(targets), std::move(rules),
+          std::make_shared<const relabel::Relabeler>(*std::move(relabeler))};
+}
+
+const RelabelRule kKeepJava{.source_labels = {"__meta_process_exe"},
+                            .regex = ".*/java$",
+                            .action = RelabelRule::Action::kKeep};
+const RelabelRule kName{.source_labels = {"__meta_process_exe"}, .target_label = "service_name"};
+
+// As in the seeds: processes, relabelled by exe, for a consumer; and one that nobody uses.
+Plan MakePlan(std::vector<RelabelRule> rules) {
+  Plan plan;
+  plan.components.emplace("discovery.process.all", ProcessComponent{});
+  plan.components.emplace("discovery.process.unused", ProcessComponent{});
+  plan.components.emplace("discovery.relabel.java",
+                          Relabel(References({"discovery.process.all"}), std::move(rules)));
+  plan.arguments.emplace(Plan::Argument{"pyroscope.java.java", "targets"},
+                         References({"discovery.relabel.java"}));
+  return plan;
+}
+
+const TargetGraph::ListName kList{"pyroscope.java.java", "targets"};
+
+class TargetGraphTest : public ::testing::Test {
+ protected:
+  void SetPlan(Plan plan) { graph_.SetPlan(std::make_shared<const Plan>(std::move(plan))); }
+
+  TargetGraph graph_;
+};
+
+// From processes to a consumer: not ready before the first look, then what the rules keep.
+TEST_F(TargetGraphTest, Evaluates) {
+  SetPlan(MakePlan({kKeepJava, kName}));
+  EXPECT_FALSE(graph_.Evaluate(kList).ready);
+  graph_.SetProcesses(MakeList({MakeProcess(1, "/bin/sh"), MakeProcess(2, "/opt/java")}));
+  const TargetOutput& output = graph_.Evaluate(kList);
+  EXPECT_TRUE(output.ready);
+  ASSERT_EQ(output.targets->size(), 1u);
+  EXPECT_EQ((*output.targets)[0]->labels.Get("service_name"), "/opt/java");
+  EXPECT_EQ(graph_.Find("discovery.relabel.java")->dropped(), 1u);
+  EXPECT_EQ(graph_.Find("discovery.process.unused"), nullptr);
+}
+
+// One new process makes one new target; nothing new makes no new version.
+TEST_F(TargetGraphTest, MakesOnlyWhatChanged) {
+  SetPlan(MakePlan({kName}));
+  const auto java = MakeProcess(2, "/opt/java");
+  graph_.SetProcesses(MakeList({java}));
+  const TargetOutput first = graph_.Evaluate(kList);
+  EXPECT_EQ(graph_.Evaluate(kList).version, first.version);
+  graph_.SetProcesses(MakeList({MakeProcess(1, "/bin/sh"), java}));
+  const TargetOutput second = graph_.Evaluate(kList);
+  EXPECT_NE(second.version, first.version);
+  EXPECT_EQ((*second.targets)[1], (*first.targets)[0]);
+}
+
+// A failed look keeps the old list and tells why, until one succeeds.
+TEST_F(TargetGraphTest, KeepsTheListOnFailure) {
+  SetPlan(MakePlan({kName}));
+  const auto processes = MakeList({MakeProcess(2, "/opt/java")});
+  graph_.SetProcesses(processes);
+  graph_.SetProcessStatus(absl::InternalError("no /proc"));
+  const TargetOutput& output = graph_.Evaluate(kList);
+  EXPECT_EQ(output.targets->size(), 1u);
+  EXPECT_TRUE(output.ready);
+  EXPECT_EQ(graph_.Find("discovery.process.all")->output().status, absl::InternalError("no /proc"));
+  graph_.SetProcesses(processes);
+  graph_.Evaluate(kList);
+  EXPECT_TRUE(graph_.Find("discovery.process.all")->output().status.ok());
+}
+
+// An expression that fails keeps its last value.
+TEST_F(TargetGraphTest, FailingExpression) {
+  SetPlan(MakePlan({kName}));
+  graph_.SetProcesses(MakeList({MakeProcess(2, "/opt/java")}));
+  graph_.Evaluate(kList);
+  Plan plan = MakePlan({kName});
+  plan.arguments[kList] = std::make_shared<FakeExpression>(
+      std::vector<std::string>{}, model::TargetVector{}, absl::InvalidArgumentError("no list"));
+  SetPlan(std::move(plan));
+  const TargetOutput& output = graph_.Evaluate(kList);
+  EXPECT_EQ(output.targets->size(), 1u);
+  EXPECT_EQ(output.status, absl::InvalidArgumentError("no list"));
+}
+
+// A new plan with the same components keeps targets; other rules make them anew; a component that
+// is gone is forgotten.
+TEST_F(TargetGraphTest, NewPlan) {
+  SetPlan(MakePlan({kName}));
+  graph_.SetProcesses(MakeList({MakeProcess(2, "/opt/java")}));
+  const TargetOutput first = graph_.Evaluate(kList);
+  SetPlan(MakePlan({kName}));
+  EXPECT_EQ((*graph_.Evaluate(kList).targets)[0], (*first.targets)[0]);
+  SetPlan(MakePlan({}));
+  EXPECT_FALSE((*graph_.Evaluate(kList).targets)[0]->labels.Has("service_name"));
+  SetPlan({});
+  EXPECT_FALSE(graph_.Has(kList));
+  EXPECT_EQ(graph_.Find("discovery.process.all"), nullptr);
+}
+
+// A component's own targets can be asked for; what is behind a list is known without running it.
+TEST_F(TargetGraphTest, Names) {
+  SetPlan(MakePlan({kName}));
+  EXPECT_TRUE(graph_.Has({"discovery.process.all", "targets"}));
+  EXPECT_FALSE(graph_.Has({"discovery.process.all", "output"}));
+  EXPECT_TRUE(graph_.Has({"discovery.relabel.java", "output"}));
+  EXPECT_FALSE(graph_.Has({"pyroscope.java.java", "join"}));
+  EXPECT_EQ(graph_.ComponentsBehind(kList),
+            (Set{"discovery.process.all", "discovery.relabel.java"}));
+  EXPECT_EQ(graph_.ComponentsBehind({"discovery.process.all", "targets"}),
+            (Set{"discovery.process.all"}));
+}
+
+}  // namespace
+}  // namespace stoker::discovery

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <absl/time/time.h>
+
+#include "services/common/model/target.h"
+#include "services/discovery/target_output.h"
+
+namespace stoker::discovery {
+
+// A change of a list as one message tells it.
+struct TargetChange {
+  // Ids are unique within the stream: of equal ones of a list the second is "<id>#2".
+  std::vector<std::pair<std::string, model::TargetPtr>> upsert;
+  std::vector<std::string> remove;
+  bool synced = false;
+  bool operator==(const TargetChange&) const = default;
+};
+
+// What one stream has told its consumer, and what it has yet to tell. It holds the newest list
+// only: a slow consumer skips what lay between. Not thread-safe.
+class TargetStream {
+ public:
+  // The list as it is now.
+  void Offer(const TargetOutput& output);
+
+  // When the next message may go; nothing where there is nothing to tell. Changes are at least 0.2
+  // s apart; the parts of one follow each other at once.
+  [[nodiscard]] std::optional<absl::Duration> NextAt() const;
+
+  // The next message, at most about 1 MiB. Nothing when it turned out empty. Call it at NextAt or
+  // later.
+  std::optional<TargetChange> Take(absl::Duration now);
+
+  // Targets the consumer has, those under way included.
+  [[nodiscard]] std::size_t told() const { return told_.size(); }
+  [[nodiscard]] bool synced() const { return synced_; }
+
+ private:
+  void Compare();
+  void Queue(std::string id, model::TargetPtr target, std::size_t& bytes);
+
+  std::shared_ptr<const model::TargetVector> list_;
+  bool ready_ = false;
+  std::uint64_t version_ = 0;
+  // The list was offered and not yet compared with what was told.
+  bool pending_ = false;
+  std::unordered_map<std::string, model::TargetPtr> told_;
+  std::deque<TargetChange> parts_;
+  bool synced_ = false;
+  absl::Duration not_before_ = absl::ZeroDuration();
+};
+
+}  // namespace stoker::discovery
