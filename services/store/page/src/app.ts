@@ -3,12 +3,14 @@
 import { ApiError } from "./api/client";
 import type { Queries } from "./api/queries";
 import { Loader, type Overview, type PageData } from "./data/loader";
+import { carryNotes } from "./model/annotate";
 import { diagnose, type Action, type Diagnosis, type Facts } from "./model/diagnosis";
 import { parseProfileType, titleOf } from "./model/profile_type";
+import { exactly } from "./model/search";
 import { formatMatchers, parseMatchers, selectorOf } from "./model/selector";
 import { groupsOf } from "./model/split";
-import { absolute, isRelative, resolve, type Interval } from "./model/time_range";
-import { formatState, needsData, parseState, type ViewState } from "./model/view_state";
+import { absolute, formatMoment, isRelative, resolve, type Interval } from "./model/time_range";
+import { DEFAULT_STATE, formatState, needsData, parseState, type ViewState } from "./model/view_state";
 import { Controls } from "./view/controls";
 import { Downloads } from "./view/downloads";
 import { button, h } from "./view/dom";
@@ -24,6 +26,8 @@ export class App {
   private state: ViewState;
   private overview: Overview | null = null;
   private data: PageData | null = null;
+  // The state that `data` answers.
+  private shownFor = DEFAULT_STATE;
   private diagnosis: Diagnosis | null = null;
   private loading: AbortController | null = null;
   private refreshTimer = 0;
@@ -37,7 +41,8 @@ export class App {
   private readonly empty = new EmptyState((action) => this.act(action));
   private readonly downloads: Downloads;
   private readonly shortcuts: Shortcuts;
-  private readonly status = h("span", { class: "status", role: "status" });
+  private readonly status = h("span", { class: "status" });
+  private readonly announcement = h("span", { class: "visually-hidden", role: "status" });
   private readonly themeButton = button("", () => this.theme.next(), { class: "icon" });
 
   constructor(
@@ -48,7 +53,11 @@ export class App {
     this.loader = new Loader(queries);
     const set = (patch: Partial<ViewState>): void => this.set(patch);
     this.panel = new ProfilePanel(set);
-    this.controls = new Controls(set, this.labelSource(), () => this.swap());
+    this.controls = new Controls(set, this.labelSource(), {
+      swap: () => this.swap(),
+      onlyBase: () => this.onlyBase(),
+      onlyCurrent: () => this.set({ compare: "none" }),
+    });
     this.timeline = new TimelineView(
       (interval, asBase) => this.selectSpan(interval, asBase),
       (index) => this.filterByGroup(index),
@@ -72,6 +81,7 @@ export class App {
       {},
       h("a", { class: "brand", href: location.pathname }, h("h1", {}, "Stoker")),
       this.status,
+      this.announcement,
       h("span", { class: "grow" }),
       button("Copy link", () => this.copyLink(), { title: "Copy link (y)" }),
       this.downloads.element,
@@ -118,16 +128,27 @@ export class App {
     this.render();
   }
 
+  // What the baseline selects, in the words of the current side.
+  private baseAsCurrent(): Partial<ViewState> {
+    const { compare, baseService, baseFilter } = this.state;
+    if (compare === "labels") return { service: baseService, filter: baseFilter };
+    const interval = this.data?.base?.selection.interval;
+    return interval ? absolute(interval) : {};
+  }
+
+  private onlyBase(): void {
+    this.set({ ...this.baseAsCurrent(), compare: "none", zoom: "" });
+  }
+
   private swap(): void {
-    const s = this.state;
-    if (s.compare === "labels") {
-      this.set({
-        service: s.baseService,
-        filter: s.baseFilter,
-        baseService: s.service,
-        baseFilter: s.filter,
-      });
-    } else this.set({ from: s.baseFrom, until: s.baseUntil, baseFrom: s.from, baseUntil: s.until });
+    const { compare, service, filter, from, until } = this.state;
+    if (compare === "labels") {
+      this.set({ ...this.baseAsCurrent(), baseService: service, baseFilter: filter });
+    } else {
+      const current = this.data ? absolute(this.data.interval) : { from, until };
+      const base = { baseFrom: current.from, baseUntil: current.until };
+      this.set({ ...this.baseAsCurrent(), ...base, compare: "range" });
+    }
   }
 
   private selectSpan(interval: Interval, asBase: boolean): void {
@@ -154,8 +175,9 @@ export class App {
     this.loading?.abort();
     clearTimeout(this.refreshTimer);
     const loading = new AbortController();
+    document.documentElement.dataset.ready = "false";
     this.loading = loading;
-    this.status.textContent = "Loading…";
+    if (!this.data || needsData(this.shownFor, this.state)) this.status.textContent = "Loading…";
     const state = this.state;
     const now = Date.now();
     const interval = resolve(state, now);
@@ -163,10 +185,19 @@ export class App {
       await this.fetchAll(state, interval, now, loading.signal);
     } catch (e) {
       if (loading.signal.aborted) return;
+      if (this.keepStale(state, e)) return;
       await this.explain(state, interval, now, e);
     }
     if (this.loading !== loading) return;
     this.finish();
+  }
+
+  // When a mere refresh fails, what is on screen stays, and the page tries again.
+  private keepStale(state: ViewState, error: unknown): boolean {
+    if (!this.data || this.diagnosis || needsData(this.shownFor, state)) return false;
+    this.status.textContent = `Refresh failed: ${failureOf(error)?.message ?? ""}`;
+    this.schedule();
+    return true;
   }
 
   private async fetchAll(
@@ -187,7 +218,12 @@ export class App {
       return this.explain(state, interval, now);
     }
     this.diagnosis = null;
+    if (this.data) {
+      carryNotes(this.data.current.root, data.current.root);
+      if (this.data.base && data.base) carryNotes(this.data.base.root, data.base.root);
+    }
     this.data = data;
+    this.shownFor = state;
     this.panel.invalidate();
     void this.annotate(data, signal);
   }
@@ -226,12 +262,16 @@ export class App {
   }
 
   private finish(): void {
-    const time = new Date().toLocaleTimeString();
-    this.status.textContent = this.diagnosis ? "" : `as of ${time}`;
+    const now = Date.now();
+    this.status.textContent = this.diagnosis ? "" : `as of ${formatMoment(now, now)}`;
     this.render();
     this.schedule();
+    // The graph is drawn in the next frame, and is on screen in the one after it.
     requestAnimationFrame(() =>
-      requestAnimationFrame(() => (document.documentElement.dataset.ready = "true")),
+      requestAnimationFrame(() => {
+        document.documentElement.dataset.ready = "true";
+        performance.mark("drawn");
+      }),
     );
   }
 
@@ -265,7 +305,7 @@ export class App {
     this.themeButton.title = themeText;
     this.themeButton.setAttribute("aria-label", themeText);
     this.controls.show(state, this.overview);
-    this.services.show(this.overview, state.service, resolve(state, Date.now()));
+    this.services.show(this.overview, state.service);
     this.empty.show(diagnosis);
     this.panel.element.hidden = diagnosis !== null || data === null;
     this.timeline.element.hidden = data === null;
@@ -330,13 +370,15 @@ export class App {
   private copyLink(): void {
     void navigator.clipboard?.writeText(location.href).then(() => {
       this.status.textContent = "Link copied";
+      this.announcement.textContent = "Link copied";
     });
   }
 
-  private onSelected(run: (name: string) => void): () => void {
+  // Keys act on the frame that the details name: the one pointed at, else the selected one.
+  private onFrame(run: (name: string) => void): () => void {
     return () => {
-      const node = this.panel.selected();
-      if (node?.parent) run(node.name);
+      const name = this.panel.frameName;
+      if (name !== "") run(name);
     };
   }
 
@@ -347,11 +389,11 @@ export class App {
       {
         title: "Frame",
         shortcuts: [
-          { key: "f", text: "focus: only stacks through the frame", run: this.onSelected((n) => set({ focus: n, zoom: "" })) },
-          { key: "x", text: "ignore: without stacks through it", run: this.onSelected((n) => set({ ignore: n, zoom: "" })) },
-          { key: "s", text: "sandwich", run: this.onSelected((n) => panel.openSandwich(n)) },
-          { key: "h", text: "find all of its name", run: this.onSelected((n) => set({ search: n })) },
-          { key: "c", text: "copy its name", run: this.onSelected((n) => void navigator.clipboard?.writeText(n)) },
+          { key: "f", text: "focus: only stacks through the frame", run: this.onFrame((n) => set({ focus: n, zoom: "" })) },
+          { key: "x", text: "ignore: without stacks through it", run: this.onFrame((n) => set({ ignore: n, zoom: "" })) },
+          { key: "s", text: "sandwich", run: this.onFrame((n) => panel.openSandwich(n)) },
+          { key: "h", text: "find all of its name", run: this.onFrame((n) => set({ search: exactly(n) })) },
+          { key: "c", text: "copy its name", run: this.onFrame((n) => void navigator.clipboard?.writeText(n)) },
           { key: "Esc", text: "undo zoom, then search, focus, ignore", run: () => this.undo() },
         ],
       },

@@ -67,7 +67,7 @@ function timesIn({ start, end }) {
 }
 
 function valueAt(s, type, time) {
-  const scale = type === fixture.ALLOC ? 4096 : 1e7;
+  const scale = type === fixture.ALLOC ? 65536 : 1e9;
   return Math.round(fixture.level(s.labels.service_name, time) * s.weight * scale);
 }
 
@@ -99,8 +99,11 @@ function selectSeries(w, request) {
     if (!groups.has(key)) groups.set(key, { labels, sums: new Map() });
     const { sums } = groups.get(key);
     const weight = s.stacks.reduce((sum, [, share]) => sum + share, 0) / 1000;
-    for (const t of timesIn(clip(request, w))) {
-      const at = start + Math.max(1, Math.ceil((t - start) / step)) * step;
+    // Bars are (t - step, t], and one ends at the start itself.
+    const span = { start: start - step + 1, end: Math.min(Number(request.end), w.until) + 1 };
+    for (const t of timesIn(span)) {
+      const at = start + Math.ceil((t - start) / step) * step;
+      if (at > request.end || t < w.from) continue;
       sums.set(at, (sums.get(at) ?? 0) + valueAt(s, type, t) * weight);
     }
   }

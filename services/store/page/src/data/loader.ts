@@ -75,12 +75,13 @@ export class Loader {
     signal: AbortSignal,
   ): Promise<void> {
     const step = stepFor(interval, SPARK_POINTS, LEAST_STEP_MS);
-    const selection = { type: overview.type, selector: selectorOf("", filter), interval };
+    const steps = aligned(interval, step);
+    const selection = { type: overview.type, selector: selectorOf("", filter), interval: steps };
     const series = await this.queries.series(selection, ["service_name"], step, signal);
     overview.courses = new Map(
       series.map((s) => [
         s.labels.find((label) => label.name === "service_name")?.value ?? "",
-        regular(s, interval, step),
+        regular(s, steps, step),
       ]),
     );
   }
@@ -135,6 +136,7 @@ export class Loader {
         const part = { ...selection, selector: this.narrowed(state, matcher) };
         const group = await this.queries.tree(part, signal);
         group.name = title;
+        group.frame = true;
         return { selection: part, root: group };
       }),
     );
@@ -156,12 +158,20 @@ export class Loader {
     base: Selection | null,
     signal: AbortSignal,
   ): Promise<Timeline> {
-    const interval = base ? hull(selection.interval, base.interval) : selection.interval;
-    const stepMs = stepFor(interval, TIMELINE_POINTS, LEAST_STEP_MS);
+    const both = base ? hull(selection.interval, base.interval) : selection.interval;
+    const stepMs = stepFor(both, TIMELINE_POINTS, LEAST_STEP_MS);
+    const interval = aligned(both, stepMs);
     const groupBy = state.groupBy === "" ? [] : [state.groupBy];
     const series = await this.queries.series({ ...selection, interval }, groupBy, stepMs, signal);
     return { interval, stepMs, series };
   }
+}
+
+// `interval` on whole steps, so that the same profiles fall into the same bar at each refresh. The
+// step that has just begun is left out.
+export function aligned({ start, end }: Interval, stepMs: number): Interval {
+  const first = Math.floor(start / stepMs) * stepMs;
+  return { start: first, end: Math.max(Math.floor(end / stepMs) * stepMs, first + stepMs) };
 }
 
 function hull(a: Interval, b: Interval): Interval {

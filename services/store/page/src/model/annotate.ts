@@ -23,8 +23,24 @@ export function annotate(root: Node, pprof: Pprof): number {
 }
 
 function note(node: Node, frame: PprofFrame): boolean {
-  if (node.note) return false;
+  const first = node.note === null;
   const { file, line, module, buildId, inlined } = frame;
   node.note = { file, line, module, buildId, inlined };
-  return true;
+  return first;
+}
+
+// Gives `to` the notes of an earlier tree, so that a refreshed graph does not lose them while the
+// new pprof is on its way.
+export function carryNotes(from: Node, to: Node): void {
+  const index = new ChildIndex();
+  const work: Array<[Node, Node]> = [[from, to]];
+  while (work.length > 0) {
+    const [source, target] = work.pop()!;
+    target.note = source.note;
+    if (source.children.length === 0) continue;
+    for (const child of target.children) {
+      const twin = index.find(source, child.name);
+      if (twin) work.push([twin, child]);
+    }
+  }
 }

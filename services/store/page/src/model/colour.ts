@@ -42,7 +42,7 @@ function hash(text: string): number {
 export function framePaint(node: Node, by: "module" | "name", dark: boolean): Paint {
   const text = dark ? "#f4f2ee" : "#1d1a16";
   const kind = explainFrame(node.name).kind;
-  if (kind !== "function" || node.parent === null) {
+  if (kind !== "function" || !node.frame) {
     return { fill: dark ? "#45464a" : "#d9d8d4", text };
   }
   const key = by === "module" ? moduleOf(node) || node.name : node.name;

@@ -4,7 +4,7 @@ import { ChildIndex, makeNode, recomputeTotals, sortByName, type Node, type Tree
 
 // Merges both trees by name. With `normalise` each side weighs the same whatever its sum, so that
 // a longer range or a busier host does not look like a regression.
-export function diffTree(base: Node, current: Node, normalise: boolean): Tree {
+export function diffTree(base: Node, current: Node, normalise: boolean, grouped = false): Tree {
   const root = makeNode(current.name, null);
   const index = new ChildIndex();
   add(index, base, root, (to, from) => {
@@ -18,7 +18,7 @@ export function diffTree(base: Node, current: Node, normalise: boolean): Tree {
   const scale = normalise
     ? { current: inverse(root.total), base: inverse(root.baseTotal) }
     : { current: 1, base: 1 };
-  return { root, diff: true, scale };
+  return { root, diff: true, grouped, scale };
 }
 
 function inverse(total: number): number {

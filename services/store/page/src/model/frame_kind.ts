@@ -60,7 +60,7 @@ function explainModule(module: string): string {
     return "The kernel's code inside each process; it has few names.";
   }
   return (
-    `An address in ${module} that has no name: the file has no symbols for it. ` +
-    "Install its debug symbols, or set a debuginfod server; the store names it from then on."
+    `${module} has no symbol for this address. Install its debug symbols or set a debuginfod ` +
+    "server: from then on it has a name."
   );
 }

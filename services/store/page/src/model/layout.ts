@@ -14,7 +14,7 @@ export interface Box {
 export interface Layout {
   // Row 0 is the root; boxes of a row are ordered by x and do not overlap.
   rows: Box[][];
-  // Deepest row of the subtree under the zoomed node had every node been wide enough.
+  // How many nodes had a place in these rows and were too narrow for it.
   hidden: number;
 }
 
@@ -72,15 +72,4 @@ export function boxOf(layout: Layout, node: Node): Box | null {
     for (const box of row) if (box.node === node) return box;
   }
   return null;
-}
-
-// How many rows a tree can need at most.
-export function depthBelow(node: Node): number {
-  let depth = 0;
-  let level = [node];
-  while (level.length > 0) {
-    depth++;
-    level = level.flatMap((n) => n.children);
-  }
-  return depth;
 }

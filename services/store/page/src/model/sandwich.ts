@@ -22,8 +22,8 @@ export function outermost(root: Node, name: string): Node[] {
 }
 
 export function sandwich(root: Node, name: string): Sandwich {
-  const callers = makeNode(name, null);
-  const callees = makeNode(name, null);
+  const callers = makeNode(name, null, true);
+  const callees = makeNode(name, null, true);
   const callerIndex = new ChildIndex();
   const calleeIndex = new ChildIndex();
   for (const node of outermost(root, name)) {

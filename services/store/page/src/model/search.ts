@@ -1,4 +1,5 @@
-// Search for functions by name: a part of it in any case, or a regular expression as /…/.
+// Search for functions by name: a part of it in any case, "…" for the whole name, /…/ for a regular
+// expression.
 
 import { weight, type Node, type Tree } from "./tree";
 
@@ -14,6 +15,8 @@ export interface Query {
 export function parseQuery(text: string): Query {
   const trimmed = text.trim();
   if (trimmed === "") return { matches: null, error: "" };
+  const exact = /^"(.+)"$/.exec(trimmed);
+  if (exact) return { matches: (name) => name === exact[1], error: "" };
   const expression = /^\/(.+)\/$/.exec(trimmed);
   if (!expression) {
     const part = trimmed.toLowerCase();
@@ -25,6 +28,11 @@ export function parseQuery(text: string): Query {
   } catch (e) {
     return { matches: null, error: e instanceof Error ? e.message : String(e) };
   }
+}
+
+// The query that finds exactly `name`.
+export function exactly(name: string): string {
+  return `"${name}"`;
 }
 
 export interface Found {

@@ -1,6 +1,6 @@
 // The table of functions: how much each has itself and with what it calls.
 
-import type { FrameNote, Node } from "./tree";
+import type { FrameNote, Node, Tree } from "./tree";
 
 export interface TopRow {
   name: string;
@@ -12,11 +12,12 @@ export interface TopRow {
   note: FrameNote | null;
 }
 
-export function topTable(root: Node): TopRow[] {
+export function topTable({ root, grouped }: Tree): TopRow[] {
   const rows = new Map<string, TopRow>();
   const open = new Map<string, number>();
   const work: Array<{ node: Node; leave: boolean }> = [];
-  for (const child of root.children) work.push({ node: child, leave: false });
+  const first = grouped ? root.children.flatMap((group) => group.children) : root.children;
+  for (const node of first) work.push({ node, leave: false });
   while (work.length > 0) {
     const { node, leave } = work.pop()!;
     const nesting = open.get(node.name) ?? 0;

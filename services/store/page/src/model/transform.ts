@@ -8,8 +8,8 @@ function addSelf(to: Node, from: Node): void {
   if (!to.note) to.note = from.note;
 }
 
-// Copies `from`'s children below `to`, merging those of equal name, as `keep` decides.
-// `keep` returns the node to continue below, or null to leave a subtree out.
+// Copies what is below `from` to below `to`. `place` returns the node that takes a child's values and
+// children, or null to leave that subtree out.
 function copyBelow(
   from: Node,
   to: Node,
@@ -27,8 +27,12 @@ function copyBelow(
   }
 }
 
+// Totals, the order of siblings, and no node that is left without value.
 function finish(root: Node): Node {
   recomputeTotals(root);
+  for (const node of preorder(root)) {
+    node.children = node.children.filter((child) => child.total > 0 || child.baseTotal > 0);
+  }
   sortByName(root);
   return root;
 }
@@ -86,10 +90,12 @@ export function collapseRecursion(root: Node): Node {
 export function invert(root: Node): Node {
   const result = makeNode(root.name, null);
   const index = new ChildIndex();
+  addSelf(result, root);
   for (const node of preorder(root)) {
+    if (node === root) continue;
     if (node.self === 0 && node.baseSelf === 0) continue;
     let target = result;
-    for (let n: Node | null = node; n && n.parent; n = n.parent) {
+    for (let n = node; n !== root; n = n.parent!) {
       target = index.findOrAdd(target, n.name);
       if (!target.note) target.note = n.note;
     }
@@ -97,4 +103,17 @@ export function invert(root: Node): Node {
     target.baseSelf += node.baseSelf;
   }
   return finish(result);
+}
+
+// As `invert`, within each child of the root: for trees that are split by a label.
+export function invertGroups(root: Node): Node {
+  const result = makeNode(root.name, null);
+  addSelf(result, root);
+  for (const group of root.children) {
+    const inverted = invert(group);
+    inverted.parent = result;
+    result.children.push(inverted);
+  }
+  recomputeTotals(result);
+  return result;
 }

@@ -13,6 +13,8 @@ export interface FrameNote {
 
 export interface Node {
   name: string;
+  // Has a place in stacks, as a function or a label value; only the root of a whole profile has none.
+  frame: boolean;
   parent: Node | null;
   children: Node[];
   // The value of all stacks through this node, and of those that end in it.
@@ -28,12 +30,15 @@ export interface Node {
 export interface Tree {
   root: Node;
   diff: boolean;
+  // The root's children are values of a label, not functions.
+  grouped: boolean;
   scale: { current: number; base: number };
 }
 
-export function makeNode(name: string, parent: Node | null): Node {
+export function makeNode(name: string, parent: Node | null, frame = parent !== null): Node {
   const node: Node = {
     name,
+    frame,
     parent,
     children: [],
     total: 0,
@@ -46,8 +51,8 @@ export function makeNode(name: string, parent: Node | null): Node {
   return node;
 }
 
-export function singleTree(root: Node): Tree {
-  return { root, diff: false, scale: { current: 1, base: 0 } };
+export function singleTree(root: Node, grouped = false): Tree {
+  return { root, diff: false, grouped, scale: { current: 1, base: 0 } };
 }
 
 // `tree` with another root; what makes it a diff stays.

@@ -44,10 +44,15 @@ export function formatValue(value: number, unit: string): string {
   return scaled(value, 1000, COUNTS, " ");
 }
 
+// Two digits at least: much of a host runs on hundredths of a core.
+function cores(value: number): string {
+  return value >= 0.1 || value === 0 ? digits(value) : value.toPrecision(2);
+}
+
 // A sum over `seconds` as a rate: time becomes cores, bytes become bytes per second.
 export function formatRate(sum: number, unit: string, seconds: number): string {
   const rate = sum / Math.max(seconds, 1e-9);
-  if (unit in TIME_MS) return `${digits((rate * TIME_MS[unit]) / 1000)} cores`;
+  if (unit in TIME_MS) return `${cores((rate * TIME_MS[unit]) / 1000)} cores`;
   return `${formatValue(rate, unit)}/s`;
 }
 

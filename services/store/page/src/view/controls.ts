@@ -8,6 +8,13 @@ import { button, h, labelled, setOptions } from "./dom";
 import { FilterField, type LabelSource } from "./filter_field";
 import { RangeControl } from "./range_control";
 
+// What the page does with the two sides of a diff.
+export interface SideActions {
+  swap: () => void;
+  onlyBase: () => void;
+  onlyCurrent: () => void;
+}
+
 export type SetState = (patch: Partial<ViewState>) => void;
 
 const COMPARES: Array<{ value: Compare; label: string }> = [
@@ -37,12 +44,12 @@ export class Controls {
     onchange: () => this.set({ normalise: this.normalise.checked }),
   });
   private readonly normaliseLabel: HTMLElement;
-  private readonly swap: HTMLElement;
+  private readonly sides: HTMLElement;
 
   constructor(
     private readonly set: SetState,
     labels: LabelSource,
-    swapSides: () => void,
+    sides: SideActions,
   ) {
     this.range = new RangeControl(
       (range: TimeRange) => set(range),
@@ -69,7 +76,13 @@ export class Controls {
       labelled("until", this.baseUntil),
     );
     this.normaliseLabel = labelled("Equal weight", this.normalise);
-    this.swap = button("Swap A and B", swapSides);
+    this.sides = h(
+      "div",
+      { class: "tabs", role: "group", "aria-label": "Sides of the comparison" },
+      button("Only A", sides.onlyBase),
+      button("Swap", sides.swap),
+      button("Only B", sides.onlyCurrent),
+    );
     this.element = this.layOut();
   }
 
@@ -101,7 +114,7 @@ export class Controls {
     this.baseLabels.hidden = state.compare !== "labels";
     this.baseRange.hidden = state.compare !== "range";
     this.normaliseLabel.hidden = state.compare === "none";
-    this.swap.hidden = state.compare !== "range" && state.compare !== "labels";
+    this.sides.hidden = state.compare === "none";
     this.normalise.checked = state.normalise;
     const services = [...(overview?.services.keys() ?? [])].sort();
     const options = services.map((name) => ({ value: name, label: name }));
@@ -129,15 +142,20 @@ export class Controls {
     return h(
       "div",
       { class: "controls" },
-      h("div", { class: "row" }, labelled("Profile", this.type), this.range.element),
+      h(
+        "div",
+        { class: "row" },
+        labelled("Profile", this.type),
+        this.range.element,
+        this.normaliseLabel,
+        this.sides,
+      ),
       h(
         "div",
         { class: "row" },
         h("div", { class: "field grow" }, h("span", {}, "Filter"), this.filter.element),
         labelled("Split by", this.groupBy),
         labelled("Compare with", this.compare),
-        this.normaliseLabel,
-        this.swap,
       ),
       this.baseRange,
       this.baseLabels,

@@ -2,7 +2,7 @@
 
 import { changeMark, changeOf } from "../model/diff";
 import { explainFrame } from "../model/frame_kind";
-import { weight, type Node, type Tree } from "../model/tree";
+import { preorder, weight, type Node, type Tree } from "../model/tree";
 import { formatShare, formatValue } from "../model/units";
 import { button, h } from "./dom";
 
@@ -17,6 +17,7 @@ export interface FrameActions {
 export class DetailsBar {
   readonly element = h("section", { class: "details", "aria-label": "Frame details" });
   private readonly text = h("div", { class: "about" });
+  private readonly place = h("div", { class: "place" });
   private readonly actions: HTMLElement;
   private name = "";
 
@@ -32,18 +33,24 @@ export class DetailsBar {
       act("Find all", "h", actions.search),
       act("Copy name", "c", actions.copy),
     );
-    this.element.append(this.text, this.actions);
+    this.element.append(this.text, this.actions, this.place);
+  }
+
+  // The frame that is shown; empty where it is none.
+  get frameName(): string {
+    return this.name;
   }
 
   show(tree: Tree, node: Node, unit: string): void {
-    this.name = node.parent ? node.name : "";
-    this.actions.hidden = !node.parent;
-    const explanation = node.parent ? explainFrame(node.name).text : "";
+    this.name = node.frame ? node.name : "";
+    this.actions.hidden = !node.frame;
+    const about = node.frame ? aboutFrame(node) : aboutRoot(tree);
     this.text.replaceChildren(
-      h("div", { class: "title" }, node.parent ? node.name : "All stacks", ...badges(node)),
+      h("div", { class: "title" }, node.frame ? node.name : "All stacks", ...badges(node)),
       h("div", { class: "numbers" }, ...numbers(tree, node, unit)),
-      h("div", { class: "place" }, explanation || place(node)),
     );
+    this.place.textContent = about;
+    this.place.title = about;
   }
 }
 
@@ -51,19 +58,31 @@ function badges(node: Node): HTMLElement[] {
   const kind = explainFrame(node.name).kind;
   const marks: string[] = [];
   if (node.note?.inlined) marks.push("inlined");
-  if (node.parent && (kind === "module" || kind === "unknown")) marks.push("no symbol");
-  if (node.parent && kind === "truncated") marks.push("stack cut off");
+  if (node.frame && (kind === "module" || kind === "unknown")) marks.push("no symbol");
+  if (node.frame && kind === "truncated") marks.push("stack cut off");
   return marks.map((mark) => h("span", { class: "badge" }, mark));
 }
 
-function place(node: Node): string {
-  const { note } = node;
-  if (!note) return "";
-  const parts: string[] = [];
+// What is known of a frame: why it has no name, else where it is.
+function aboutFrame({ name, note }: Node): string {
+  const explanation = explainFrame(name).text;
+  const parts: string[] = explanation ? [explanation] : [];
+  if (!note) return parts.join("");
   if (note.file) parts.push(note.line > 0 ? `${note.file}:${note.line}` : note.file);
   if (note.module) parts.push(note.module);
   if (note.buildId) parts.push(`build id ${note.buildId}`);
   return parts.join(" · ");
+}
+
+// How much the store folded together, else how to go on.
+function aboutRoot(tree: Tree): string {
+  let folded = 0;
+  for (const node of preorder(tree.root)) {
+    if (node.name === "other" && node.children.length === 0) folded += weight(tree, node);
+  }
+  if (folded === 0) return "Click a frame to zoom. Press ? for the keyboard.";
+  const share = formatShare(folded / (weight(tree, tree.root) || 1));
+  return `${share} is in frames that the store folded into “other”.`;
 }
 
 function numbers(tree: Tree, node: Node, unit: string): HTMLElement[] {
@@ -82,17 +101,17 @@ function numbers(tree: Tree, node: Node, unit: string): HTMLElement[] {
     number("total", formatValue(node.total, unit)),
     number("of all", formatShare(weight(tree, node) / whole)),
     number("self", formatValue(node.self, unit)),
-    ...(node.parent ? [number("of caller", formatShare(weight(tree, node) / parent))] : []),
+    ...(node.parent ? [number("of its parent", formatShare(weight(tree, node) / parent))] : []),
   ];
 }
 
 // One sentence of a node for a screen reader.
 export function describeNode(tree: Tree, node: Node, unit: string): string {
   const share = formatShare(weight(tree, node) / (weight(tree, tree.root) || 1));
-  const parts = [node.parent ? node.name || "unnamed" : "all stacks"];
+  const parts = [node.frame ? node.name || "unnamed" : "all stacks"];
   if (tree.diff) parts.push(changeMark(changeOf(tree, node)));
   else parts.push(`${share} of all, ${formatValue(node.total, unit)}, self ${formatValue(node.self, unit)}`);
   if (node.note?.inlined) parts.push("inlined");
-  if (node.parent) parts.push(explainFrame(node.name).text);
+  if (node.frame) parts.push(explainFrame(node.name).text);
   return parts.filter((part) => part !== "").join(", ");
 }

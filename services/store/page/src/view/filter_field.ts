@@ -98,9 +98,11 @@ export class FilterField {
     if (request !== this.request || document.activeElement !== this.input) return;
     const typed = at.prefix.toLowerCase();
     const fitting = all.filter((c) => c.toLowerCase().includes(typed) && c !== at.prefix);
+    // A choice made while the answer was on its way stays.
+    const chosen = this.choices[this.active];
     this.at = at;
     this.choices = fitting.slice(0, MAX_CHOICES);
-    this.active = -1;
+    this.active = this.choices.indexOf(chosen);
     this.render();
   }
 

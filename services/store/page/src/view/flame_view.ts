@@ -4,13 +4,13 @@ import { changeMark, changeOf } from "../model/diff";
 import { explainFrame } from "../model/frame_kind";
 import { boxAt, boxOf, layoutBoxes, type Box, type Layout } from "../model/layout";
 import type { Matcher } from "../model/search";
-import { fitText } from "../model/svg";
 import { depthOf, type Node, type Tree } from "../model/tree";
 import type { Paint } from "../model/colour";
 import { h } from "./dom";
 import { FlameTreeItems } from "./flame_tree_items";
 import { neighbour } from "./flame_keys";
 import { hatch } from "./hatch";
+import { TextFitter } from "./text_fitter";
 
 export interface Scene {
   tree: Tree;
@@ -30,7 +30,6 @@ export interface FlameEvents {
 }
 
 export const ROW_HEIGHT = 20;
-const LETTER = 6.5;
 const MARK_ROOM = 70;
 
 export class FlameView {
@@ -38,6 +37,7 @@ export class FlameView {
   private readonly canvas = h("canvas", { "aria-hidden": "true" });
   private readonly spacer = h("div", { class: "spacer" });
   private readonly items = new FlameTreeItems();
+  private readonly fitter = new TextFitter();
   private scene: Scene | null = null;
   private layout: Layout = { rows: [], hidden: 0 };
   private hovered: Node | null = null;
@@ -137,6 +137,7 @@ export class FlameView {
     if (!this.scene || width === 0) return;
     this.layout = layoutBoxes(this.scene.tree, this.scene.zoom, width);
     const height = this.element.clientHeight;
+    this.element.style.setProperty("--content", `${this.layout.rows.length * ROW_HEIGHT + 2}px`);
     this.spacer.style.height = `${Math.max(0, this.contentHeight() - height)}px`;
     if (this.upward) this.element.scrollTop = this.contentHeight();
     this.redraw();
@@ -188,14 +189,14 @@ export class FlameView {
     const { node, x, width } = box;
     const { matches, dark } = this.scene!;
     const paint = this.scene!.paint(node);
-    const matched = matches !== null && node.parent !== null && matches(node.name);
+    const matched = matches !== null && node.frame && matches(node.name);
     const faded = matches ? !matched : box.above;
     context.globalAlpha = faded ? 0.38 : 1;
     context.fillStyle = paint.fill;
     const drawn = Math.max(width - (width > 3 ? 1 : 0), 0.5);
     context.fillRect(x, y, drawn, ROW_HEIGHT - 1);
     const kind = explainFrame(node.name).kind;
-    if (kind !== "function" && node.parent && width > 4) {
+    if (kind !== "function" && node.frame && width > 4) {
       context.fillStyle = hatch(context, dark, kind === "truncated");
       context.fillRect(x, y, drawn, ROW_HEIGHT - 1);
     }
@@ -212,18 +213,20 @@ export class FlameView {
     const { tree } = this.scene!;
     const inlined = node.note?.inlined ?? false;
     context.fillStyle = paint.text;
-    context.font = `${inlined ? "italic " : ""}12px system-ui, sans-serif`;
+    const font = `12px system-ui, sans-serif`;
+    context.font = font;
     const middle = y + (ROW_HEIGHT - 1) / 2 + 0.5;
     let room = width;
-    if (tree.diff && node.parent && width > MARK_ROOM * 1.4) {
+    if (tree.diff && node.frame && width > MARK_ROOM * 1.4) {
       const mark = changeMark(changeOf(tree, node));
       context.textAlign = "right";
       context.fillText(mark, box.x + width - 5, middle);
       room -= context.measureText(mark).width + 8;
     }
     context.textAlign = "left";
-    const label = fitText((inlined ? "↳ " : "") + node.name, room, LETTER);
-    if (label) context.fillText(label, box.x + 4, middle, Math.max(room - 6, 1));
+    if (inlined) context.font = `italic ${font}`;
+    const label = this.fitter.fit(context, (inlined ? "↳ " : "") + node.name, room - 8);
+    if (label) context.fillText(label, box.x + 4, middle);
   }
 
   private outline(context: CanvasRenderingContext2D, bottom: number): void {

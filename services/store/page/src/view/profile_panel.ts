@@ -3,8 +3,8 @@
 import { diffPaint, framePaint } from "../model/colour";
 import { changeOf, diffTree } from "../model/diff";
 import { findByKey, pathKey } from "../model/path_key";
-import { find, parseQuery, type Query } from "../model/search";
-import { collapseRecursion, focusOn, ignore, invert } from "../model/transform";
+import { exactly, find, parseQuery, type Query } from "../model/search";
+import { collapseRecursion, focusOn, ignore, invert, invertGroups } from "../model/transform";
 import { singleTree, withRoot, type Node, type Tree } from "../model/tree";
 import { formatShare } from "../model/units";
 import type { View, ViewState } from "../model/view_state";
@@ -36,6 +36,14 @@ export class ProfilePanel {
   private readonly found = h("span", { class: "found", role: "status" });
   private readonly switches = h("div", { class: "switches", role: "group", "aria-label": "Transform" });
   private readonly chips = h("div", { class: "chips" });
+  private readonly key = h(
+    "p",
+    { class: "key" },
+    h("span", { class: "less" }, "▼ less than A"),
+    h("span", {}, "= same"),
+    h("span", { class: "more" }, "▲ more than A"),
+    h("span", {}, "pp: percentage points"),
+  );
   private readonly details: DetailsBar;
   private readonly flame: FlameView;
   private readonly table: TopTable;
@@ -45,8 +53,9 @@ export class ProfilePanel {
   private state: ViewState | null = null;
   private data: PageData | null = null;
   private dark = false;
-  private whole: Tree | null = null;
+  // Focused, ignored and collapsed: what the table and the sandwich sum up.
   private shaped: Tree | null = null;
+  // The same, inverted if asked for: what the flame graph draws.
   private drawn: Tree | null = null;
   private shape = "";
   private query: Query = { matches: null, error: "" };
@@ -57,7 +66,7 @@ export class ProfilePanel {
       focus: (name) => set({ focus: name, zoom: "" }),
       ignore: (name) => set({ ignore: name, zoom: "" }),
       sandwich: (name) => this.openSandwich(name),
-      search: (name) => set({ search: name }),
+      search: (name) => set({ search: exactly(name) }),
       copy: (name) => void navigator.clipboard?.writeText(name),
     });
     this.flame = new FlameView("Flame graph", false, {
@@ -66,7 +75,10 @@ export class ProfilePanel {
       hover: (node) => this.about(node ?? this.selected()),
     });
     this.table = new TopTable({
-      find: (name) => set({ search: this.state?.search === name ? "" : name }),
+      find: (name) => {
+        const search = exactly(name);
+        set({ search: this.state?.search === search ? "" : search });
+      },
       sandwich: (name) => this.openSandwich(name),
     });
     this.sandwich = new SandwichView((tree, node) => this.details.show(tree, node, this.unit));
@@ -74,7 +86,7 @@ export class ProfilePanel {
     this.element = h(
       "section",
       { class: "profile", "aria-label": "Profile" },
-      h("div", { class: "toolbar" }, this.tabs, this.search, this.found, this.switches, this.chips),
+      h("div", { class: "toolbar" }, this.tabs, this.search, this.found, this.switches, this.chips, this.key),
       this.details.element,
       this.body,
     );
@@ -85,6 +97,10 @@ export class ProfilePanel {
     return this.drawn && this.state
       ? { tree: this.drawn, zoom: findByKey(this.drawn.root, this.state.zoom) }
       : null;
+  }
+
+  get frameName(): string {
+    return this.details.frameName;
   }
 
   get unit(): string {
@@ -148,15 +164,17 @@ export class ProfilePanel {
     const shape = JSON.stringify([focus, state.ignore, collapsed, inverted, normalise]);
     if (shape === this.shape) return;
     this.shape = shape;
-    this.whole = data.base
-      ? diffTree(data.base.root, data.current.root, normalise)
-      : singleTree(data.current.root);
-    let root = this.whole.root;
+    const grouped = state.groupBy !== "";
+    const whole = data.base
+      ? diffTree(data.base.root, data.current.root, normalise, grouped)
+      : singleTree(data.current.root, grouped);
+    let { root } = whole;
     if (focus !== "") root = focusOn(root, focus);
     if (state.ignore !== "") root = ignore(root, state.ignore);
     if (collapsed) root = collapseRecursion(root);
-    this.shaped = withRoot(this.whole, root);
-    this.drawn = inverted ? withRoot(this.whole, invert(root)) : this.shaped;
+    this.shaped = withRoot(whole, root);
+    const turn = grouped ? invertGroups : invert;
+    this.drawn = inverted ? withRoot(whole, turn(root)) : this.shaped;
   }
 
   private renderToolbar(): void {
@@ -179,6 +197,7 @@ export class ProfilePanel {
     );
     const chip = (label: string, patch: Partial<ViewState>): HTMLElement =>
       button(`${label} ✕`, () => this.set(patch), { class: "chip", "aria-label": `Remove ${label}` });
+    this.key.hidden = !this.data?.base;
     this.chips.replaceChildren(
       ...(state.focus ? [chip(`focus: ${state.focus}`, { focus: "", zoom: "" })] : []),
       ...(state.ignore ? [chip(`ignore: ${state.ignore}`, { ignore: "", zoom: "" })] : []),

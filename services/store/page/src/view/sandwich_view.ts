@@ -59,9 +59,9 @@ export class SandwichView {
       }
       this.tree = tree;
       this.name = name;
-      const share = formatShare(callees.total / (tree.root.total || 1));
-      const value = formatValue(callees.total, options.unit);
-      this.title.textContent = name ? `${name}: ${value}, ${share}` : "Choose a function in the table";
+      this.title.textContent = name
+        ? `${name}: ${amount(tree, callees, options.unit)}`
+        : "Choose a function in the table";
     }
     this.render();
   }
@@ -107,4 +107,10 @@ export class SandwichView {
       describe: (node) => describeNode(tree, node, unit),
     };
   }
+}
+
+function amount(tree: Tree, callees: Node, unit: string): string {
+  const share = formatShare(callees.total / (tree.root.total || 1));
+  const now = `${formatValue(callees.total, unit)}, ${share}`;
+  return tree.diff ? `${now}, was ${formatValue(callees.baseTotal, unit)}` : now;
 }

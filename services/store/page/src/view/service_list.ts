@@ -2,8 +2,7 @@
 
 import type { Overview } from "../data/loader";
 import { addsUp, parseProfileType } from "../model/profile_type";
-import type { Interval } from "../model/time_range";
-import { formatRate, formatValue } from "../model/units";
+import { formatValue } from "../model/units";
 import { button, h, svg } from "./dom";
 
 const SPARK_WIDTH = 64;
@@ -26,7 +25,6 @@ export class ServiceList {
     oninput: () => this.render(),
   });
   private overview: Overview | null = null;
-  private interval: Interval | null = null;
   private service = "";
 
   constructor(private readonly choose: (service: string) => void) {
@@ -40,9 +38,8 @@ export class ServiceList {
     this.list.addEventListener("keydown", (e) => this.move(e));
   }
 
-  show(overview: Overview | null, service: string, interval: Interval | null): void {
+  show(overview: Overview | null, service: string): void {
     this.overview = overview;
-    this.interval = interval;
     this.service = service;
     this.render();
   }
@@ -97,10 +94,10 @@ export class ServiceList {
   }
 
   private valueOf({ sum, course }: Entry): string {
-    if (!this.overview || !this.interval || course.length === 0) return "";
+    if (!this.overview || course.length === 0) return "";
     const type = parseProfileType(this.overview.type);
     if (!addsUp(type)) return formatValue(course[course.length - 1], type.unit);
-    return formatRate(sum, type.unit, (this.interval.end - this.interval.start) / 1000);
+    return formatValue(sum, type.unit);
   }
 
   private move(event: KeyboardEvent): void {

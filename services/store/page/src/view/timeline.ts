@@ -17,7 +17,7 @@ export interface TimelineScene {
   legend: string[];
 }
 
-const HEIGHT = 76;
+const HEIGHT = 64;
 const LEAST_DRAG = 4;
 const SERIES_COLOURS = 10;
 
@@ -29,9 +29,11 @@ export class TimelineView {
     tabindex: 0,
     "aria-label": "Timeline: arrows move, Shift and arrows select, Enter applies",
   });
-  private readonly axis = h("div", { class: "axis", "aria-hidden": "true" });
+  private readonly begin = h("span", {});
+  private readonly end = h("span", {});
   private readonly legend = h("ul", { class: "legend" });
-  private readonly readout = h("span", { class: "readout", "aria-live": "polite" });
+  private readonly readout = h("span", { class: "readout" });
+  private readonly axis = h("div", { class: "axis" }, this.begin, this.readout, this.end);
   private scene: TimelineScene | null = null;
   private values: number[][] = [];
   // The span being selected, in steps: where it began and where it is.
@@ -47,7 +49,7 @@ export class TimelineView {
       "section",
       { class: "timeline", "aria-label": "Timeline" },
       this.plot,
-      h("div", { class: "under" }, this.axis, this.readout),
+      this.axis,
       this.legend,
     );
     this.listen();
@@ -210,11 +212,8 @@ export class TimelineView {
   private renderText(max: number): void {
     const { course, now } = this.scene!;
     const { start, end } = course.interval;
-    this.axis.replaceChildren(
-      h("span", {}, formatMoment(start, now)),
-      h("span", {}, formatMoment((start + end) / 2, now)),
-      h("span", {}, formatMoment(end, now)),
-    );
+    this.begin.textContent = formatMoment(start, now);
+    this.end.textContent = formatMoment(end, now);
     const span = this.span();
     const text = span
       ? `${formatMoment(span.start, now)} – ${formatMoment(span.end, now)}: ${this.level(span)}`

@@ -20,7 +20,7 @@ export class TopTable {
   readonly element: HTMLElement;
   private readonly head = h("tr", {});
   private readonly body = h("tbody", {});
-  private readonly more = h("div", { class: "more" });
+  private readonly more = h("div", { class: "paging" });
   private tree: Tree | null = null;
   private rows: TopRow[] = [];
   private unit = "";
@@ -39,7 +39,7 @@ export class TopTable {
   }
 
   show(tree: Tree, unit: string, matches: Matcher | null): void {
-    if (tree !== this.tree) this.rows = topTable(tree.root);
+    if (tree !== this.tree) this.rows = topTable(tree);
     const becameDiff = tree.diff && !this.tree?.diff;
     if (becameDiff) this.column = "delta";
     if (!tree.diff && this.column === "delta") this.column = "self";
@@ -57,6 +57,7 @@ export class TopTable {
 
   private render(): void {
     const tree = this.tree!;
+    this.element.classList.toggle("diff", tree.diff);
     const delta = (row: TopRow): number => changeOf(tree, row).delta;
     sortTop(this.rows, this.column, this.descending, delta);
     const shown = this.matches ? this.rows.filter((row) => this.matches!(row.name)) : this.rows;
@@ -91,7 +92,7 @@ export class TopTable {
     return h(
       "th",
       { scope: "col", "aria-sort": active ? order : "none", class: column },
-      button(title + mark, sort, { "aria-label": `Sort by ${title}` }),
+      button(title + mark, sort),
     );
   }
 
@@ -111,21 +112,20 @@ export class TopTable {
           "aria-label": `Sandwich of ${name}`,
         }),
       ),
-      this.valueCell(tree, row.self, row.baseSelf),
-      this.valueCell(tree, row.total, row.baseTotal),
+      this.valueCell(tree, "self", row.self, row.baseSelf),
+      this.valueCell(tree, "total", row.total, row.baseTotal),
       tree.diff ? changeCell(tree, row) : null,
     );
   }
 
-  private valueCell(tree: Tree, value: number, base: number): HTMLElement {
+  private valueCell(tree: Tree, column: string, value: number, base: number): HTMLElement {
     const share = value / (tree.root.total || 1);
     const cell = h(
       "td",
-      { class: "value" },
+      { class: `value ${column}` },
       h("span", { class: "amount" }, formatValue(value, this.unit)),
-      h("span", { class: "share" }, formatShare(share)),
+      h("span", { class: "share" }, tree.diff ? `was ${formatValue(base, this.unit)}` : formatShare(share)),
     );
-    if (tree.diff) cell.title = `baseline ${formatValue(base, this.unit)}`;
     cell.style.setProperty("--share", String(Math.min(share, 1)));
     return cell;
   }

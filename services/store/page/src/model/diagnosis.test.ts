@@ -1,0 +1,56 @@
+// Each usual cause of an empty page is told apart from the others.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { diagnose, type Facts } from "./diagnosis";
+
+const NOW = 1_700_000_000_000;
+const HOUR = 3_600_000;
+const CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds";
+
+// All is well except that the answer was empty.
+const FACTS: Facts = {
+  now: NOW,
+  interval: { start: NOW - HOUR, end: NOW },
+  service: "",
+  filter: "",
+  filterError: "",
+  type: CPU,
+  failure: null,
+  stats: { ingested: true, oldest: NOW - 24 * HOUR, newest: NOW },
+  types: [CPU],
+  serviceTypes: [CPU],
+  services: ["checkout"],
+};
+
+const CASES: Array<[string, Partial<Facts>]> = [
+  ["unreachable", { failure: { status: 0, message: "Failed to fetch" } }],
+  ["denied", { failure: { status: 401, message: "no org id" } }],
+  ["too-much", { failure: { status: 504, message: "deadline" } }],
+  ["refused", { failure: { status: 400, message: "query length" } }],
+  ["failed", { failure: { status: 503, message: "unavailable" } }],
+  ["bad-range", { interval: null }],
+  ["bad-filter", { filterError: "expected a comma" }],
+  ["nothing-ever", { stats: { ingested: false, oldest: 0, newest: 0 }, types: [], services: [] }],
+  ["stopped", { stats: { ingested: true, oldest: 1, newest: NOW - 2 * HOUR }, types: [], services: [] }],
+  ["before-first", { stats: { ingested: true, oldest: NOW + 1, newest: NOW + 1 }, types: [], services: [] }],
+  ["clock-ahead", { stats: { ingested: true, oldest: NOW + 2 * HOUR, newest: NOW + 3 * HOUR } }],
+  ["gap", { types: [], services: [] }],
+  ["no-service", { service: "gone" }],
+  ["no-type", { service: "checkout", serviceTypes: ["memory:alloc_space:bytes:space:bytes"] }],
+  ["filtered-out", { filter: 'pod="x"' }],
+  ["idle", {}],
+];
+
+for (const [cause, facts] of CASES) {
+  test(cause, () => {
+    const diagnosis = diagnose({ ...FACTS, ...facts });
+    assert.equal(diagnosis.cause, cause);
+    assert.ok(diagnosis.title.length > 0 && diagnosis.text.length > 0);
+  });
+}
+
+// What the store says of a refusal reaches the reader.
+test("messages are passed on", () => {
+  const { text } = diagnose({ ...FACTS, failure: { status: 400, message: "query length 9d" } });
+  assert.match(text, /query length 9d/);
+});
