@@ -1,0 +1,277 @@
+#include "services/store/querier.h"
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "services/common/base/status.h"
+#include "services/store/flame_graph.h"
+#include "services/store/pprof_sum.h"
+#include "services/store/request_check.h"
+#include "services/store/timeline.h"
+
+namespace stoker::store {
+namespace {
+
+using model::Label;
+using model::Labels;
+
+bool IsClassicName(std::string_view name) {
+  return !name.empty() && std::isdigit(static_cast<unsigned char>(name[0])) == 0 &&
+         std::ranges::all_of(name,
+                             [](unsigned char c) { return c == '_' || std::isalnum(c) != 0; });
+}
+
+void AddPairs(const Labels& labels, google::protobuf::RepeatedPtrField<types::v1::LabelPair>& out) {
+  for (const Label& label : labels) {
+    types::v1::LabelPair* const pair = out.Add();
+    pair->set_name(label.name);
+    pair->set_value(label.value);
+  }
+}
+
+types::v1::ProfileType TypeOf(const Labels& labels) {
+  const auto get = [&](std::string_view name) { return std::string(labels.Get(name)); };
+  types::v1::ProfileType type;
+  type.set_id(get("__profile_type__"));
+  type.set_name(get("__name__"));
+  type.set_sample_type(get("__type__"));
+  type.set_sample_unit(get("__unit__"));
+  type.set_period_type(get("__period_type__"));
+  type.set_period_unit(get("__period_unit__"));
+  return type;
+}
+
+std::vector<std::string> CallSite(const types::v1::StackTraceSelector& selector) {
+  std::vector<std::string> names;
+  for (const types::v1::Location& location : selector.call_site()) names.push_back(location.name());
+  return names;
+}
+
+}  // namespace
+
+absl::StatusOr<querier::v1::ProfileTypesResponse> Querier::ProfileTypes(
+    const querier::v1::ProfileTypesRequest& request) const {
+  std::int64_t start = request.start();
+  std::int64_t end = request.end();
+  if (start == 0 && end == 0) {
+    end = absl::ToUnixMillis(clock_.Now());
+    start = end - absl::ToInt64Milliseconds(absl::Hours(1));
+  }
+  STOKER_ASSIGN_OR_RETURN(const TimeRange range, CheckRange(start, end));
+  const Query query(storage_, range);
+  STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(Selector()));
+  std::map<std::string, types::v1::ProfileType> by_id;
+  for (const SeriesId id : series) {
+    types::v1::ProfileType type = TypeOf(*query.LabelsOf(id));
+    std::string key = type.id();
+    by_id.emplace(std::move(key), std::move(type));
+  }
+  querier::v1::ProfileTypesResponse response;
+  for (auto& [id, type] : by_id) *response.add_profile_types() = std::move(type);
+  return response;
+}
+
+absl::StatusOr<types::v1::LabelValuesResponse> Querier::LabelValues(
+    const types::v1::LabelValuesRequest& request) const {
+  if (request.name().empty()) return InvalidArgument("name is required");
+  STOKER_ASSIGN_OR_RETURN(const TimeRange range, CheckRange(request.start(), request.end()));
+  STOKER_ASSIGN_OR_RETURN(const Selector selector, CheckMatchers(request.matchers()));
+  const Query query(storage_, range);
+  STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(selector));
+  std::set<std::string> values;
+  for (const SeriesId id : series) {
+    const auto labels = query.LabelsOf(id);
+    if (labels->Has(request.name())) values.emplace(labels->Get(request.name()));
+  }
+  types::v1::LabelValuesResponse response;
+  for (const std::string& value : values) response.add_names(value);
+  return response;
+}
+
+absl::StatusOr<types::v1::LabelNamesResponse> Querier::LabelNames(
+    const types::v1::LabelNamesRequest& request, bool utf8_names) const {
+  STOKER_ASSIGN_OR_RETURN(const TimeRange range, CheckRange(request.start(), request.end()));
+  STOKER_ASSIGN_OR_RETURN(const Selector selector, CheckMatchers(request.matchers()));
+  const Query query(storage_, range);
+  STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(selector));
+  std::set<std::string> names;
+  for (const SeriesId id : series) {
+    const auto labels = query.LabelsOf(id);
+    for (const Label& label : *labels) {
+      if (utf8_names || IsClassicName(label.name)) names.insert(label.name);
+    }
+  }
+  types::v1::LabelNamesResponse response;
+  for (const std::string& name : names) response.add_names(name);
+  return response;
+}
+
+absl::StatusOr<querier::v1::SeriesResponse> Querier::Series(
+    const querier::v1::SeriesRequest& request, bool utf8_names) const {
+  STOKER_ASSIGN_OR_RETURN(const TimeRange range, CheckRange(request.start(), request.end()));
+  STOKER_ASSIGN_OR_RETURN(const Selector selector, CheckMatchers(request.matchers()));
+  const Query query(storage_, range);
+  STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(selector));
+  const std::set<std::string> asked(request.label_names().begin(), request.label_names().end());
+  std::set<Labels> sets;
+  for (const SeriesId id : series) {
+    std::vector<Label> kept;
+    const auto labels = query.LabelsOf(id);
+    for (const Label& label : *labels) {
+      if (!asked.empty() && !asked.contains(label.name)) continue;
+      if (utf8_names || IsClassicName(label.name)) kept.push_back(label);
+    }
+    if (!kept.empty()) sets.emplace(std::move(kept));
+  }
+  querier::v1::SeriesResponse response;
+  for (const Labels& labels : sets) {
+    AddPairs(labels, *response.add_labels_set()->mutable_labels());
+  }
+  return response;
+}
+
+absl::StatusOr<std::int64_t> Querier::MaxNodes(std::int64_t asked) const {
+  const Limits& limits = storage_.limits();
+  if (asked == 0) return limits.default_flame_graph_nodes;
+  if (asked > limits.max_flame_graph_nodes) {
+    return InvalidArgument("max flamegraph nodes limit {} is greater than allowed {}", asked,
+                           limits.max_flame_graph_nodes);
+  }
+  if (asked < 0) {
+    return InvalidArgument("max flamegraph nodes limit must be set (max allowed {})",
+                           limits.max_flame_graph_nodes);
+  }
+  return asked;
+}
+
+absl::StatusOr<Tree> Querier::MergeTree(const querier::v1::SelectMergeStacktracesRequest& request,
+                                        std::int64_t& max_nodes) const {
+  STOKER_ASSIGN_OR_RETURN(const Selector selector,
+                          CheckSelector(request.profile_typeid(), request.label_selector()));
+  STOKER_ASSIGN_OR_RETURN(const TimeRange range, CheckRange(request.start(), request.end()));
+  STOKER_ASSIGN_OR_RETURN(max_nodes, MaxNodes(request.max_nodes()));
+  const Query query(storage_, range);
+  STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(selector));
+  return query.MergeTree(series, CallSite(request.stack_trace_selector()));
+}
+
+absl::StatusOr<std::string> Querier::MergePprof(const std::string& profile_type,
+                                                const std::string& label_selector,
+                                                std::int64_t start_ms, std::int64_t end_ms,
+                                                std::int64_t max_samples) const {
+  STOKER_ASSIGN_OR_RETURN(const Selector selector, CheckSelector(profile_type, label_selector));
+  STOKER_ASSIGN_OR_RETURN(const TimeRange range, CheckRange(start_ms, end_ms));
+  STOKER_ASSIGN_OR_RETURN(const ProfileType type, ParseProfileType(profile_type));
+  const Query query(storage_, range);
+  STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(selector));
+  PprofSum sum;
+  STOKER_RETURN_IF_ERROR(query.ForEachSum(
+      series,
+      [&](const Symbols& symbols, std::span<const std::int64_t> sums) { sum.Add(symbols, sums); }));
+  return std::move(sum).Finish(type, range.end, max_samples);
+}
+
+absl::StatusOr<querier::v1::SelectMergeStacktracesResponse> Querier::SelectMergeStacktraces(
+    const querier::v1::SelectMergeStacktracesRequest& request) const {
+  if (!request.span_selector().empty() && !request.trace_id_selector().empty()) {
+    return InvalidArgument("span_selector and trace_id_selector cannot be used together");
+  }
+  querier::v1::SelectMergeStacktracesResponse response;
+  if (request.format() == querier::v1::PROFILE_FORMAT_PPROF) {
+    STOKER_ASSIGN_OR_RETURN(const std::string pprof,
+                            MergePprof(request.profile_typeid(), request.label_selector(),
+                                       request.start(), request.end(), request.max_nodes()));
+    if (!response.mutable_pprof()->mutable_profile()->ParseFromString(pprof)) {
+      return Internal("merged profile is no pprof");
+    }
+    return response;
+  }
+  std::int64_t max_nodes = 0;
+  STOKER_ASSIGN_OR_RETURN(const Tree tree, MergeTree(request, max_nodes));
+  if (request.format() == querier::v1::PROFILE_FORMAT_TREE) {
+    response.set_tree(EncodeTree(tree, max_nodes));
+  } else {
+    *response.mutable_flamegraph() = EncodeFlameGraph(tree, max_nodes);
+  }
+  return response;
+}
+
+absl::StatusOr<google::v1::Profile> Querier::SelectMergeProfile(
+    const querier::v1::SelectMergeProfileRequest& request) const {
+  STOKER_ASSIGN_OR_RETURN(const std::string pprof,
+                          MergePprof(request.profile_typeid(), request.label_selector(),
+                                     request.start(), request.end(), request.max_nodes()));
+  google::v1::Profile profile;
+  if (!profile.ParseFromString(pprof)) return Internal("merged profile is no pprof");
+  return profile;
+}
+
+absl::StatusOr<querier::v1::SelectSeriesResponse> Querier::SelectSeries(
+    const querier::v1::SelectSeriesRequest& request) const {
+  STOKER_ASSIGN_OR_RETURN(const Selector selector,
+                          CheckSelector(request.profile_typeid(), request.label_selector()));
+  STOKER_RETURN_IF_ERROR(CheckRange(request.start(), request.end()).status());
+  STOKER_ASSIGN_OR_RETURN(const std::int64_t step, CheckStep(request.step()));
+  if ((request.end() - request.start()) / step > storage_.limits().max_points) {
+    return InvalidArgument("more than {} points: choose a larger step",
+                           storage_.limits().max_points);
+  }
+  STOKER_ASSIGN_OR_RETURN(const TimeRange range,
+                          CheckRange(request.start() - step, request.end() + 1));
+  const Query query(storage_, range);
+  STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(selector));
+  const std::vector<std::string> group_by(request.group_by().begin(), request.group_by().end());
+  STOKER_ASSIGN_OR_RETURN(const Timeline timeline, MakeTimeline(query, series, request.start(),
+                                                                request.end(), step, group_by));
+  querier::v1::SelectSeriesResponse response;
+  for (const Timeline::Line& line : timeline.lines) {
+    if (request.limit() > 0 && response.series_size() >= request.limit()) break;
+    types::v1::Series* const out = response.add_series();
+    AddPairs(line.labels, *out->mutable_labels());
+    for (const auto& [time, value] : line.points) {
+      types::v1::Point* const point = out->add_points();
+      point->set_timestamp(time);
+      point->set_value(value);
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<querier::v1::DiffResponse> Querier::Diff(
+    const querier::v1::DiffRequest& request) const {
+  std::int64_t left_nodes = 0;
+  std::int64_t right_nodes = 0;
+  STOKER_ASSIGN_OR_RETURN(const Tree left, MergeTree(request.left(), left_nodes));
+  STOKER_ASSIGN_OR_RETURN(const Tree right, MergeTree(request.right(), right_nodes));
+  querier::v1::DiffResponse response;
+  *response.mutable_flamegraph() = EncodeDiff(left, right, std::max(left_nodes, right_nodes));
+  return response;
+}
+
+absl::StatusOr<types::v1::GetProfileStatsResponse> Querier::GetProfileStats(
+    const types::v1::GetProfileStatsRequest&) const {
+  TimeBounds bounds;
+  for (const auto& part : storage_.Parts()) {
+    const TimeBounds of_part = part->bounds();
+    bounds.min = std::min(bounds.min, of_part.min);
+    bounds.max = std::max(bounds.max, of_part.max);
+  }
+  types::v1::GetProfileStatsResponse response;
+  response.set_data_ingested(bounds.min <= bounds.max);
+  if (response.data_ingested()) {
+    response.set_oldest_profile_time(bounds.min / 1'000'000);
+    response.set_newest_profile_time(bounds.max / 1'000'000);
+  }
+  return response;
+}
+
+absl::StatusOr<querier::v1::AnalyzeQueryResponse> Querier::AnalyzeQuery(
+    const querier::v1::AnalyzeQueryRequest&) const {
+  return querier::v1::AnalyzeQueryResponse();
+}
+
+}  // namespace stoker::store

@@ -1,0 +1,100 @@
+#include "services/store/symbols.h"
+
+#include <algorithm>
+#include <array>
+
+#include <xxhash.h>
+
+namespace stoker::store {
+namespace {
+
+template <typename... Words>
+std::uint64_t HashOf(Words... words) {
+  const std::array<std::uint64_t, sizeof...(words)> key = {static_cast<std::uint64_t>(words)...};
+  return XXH3_64bits(key.data(), sizeof(key));
+}
+
+template <typename T>
+std::uint32_t Next(const std::vector<T>& all) {
+  return static_cast<std::uint32_t>(all.size());
+}
+
+}  // namespace
+
+std::uint32_t Symbols::InternMapping(const Mapping& mapping) {
+  const auto found = mapping_index_.FindOrInsert(
+      HashOf(mapping.filename, mapping.build_id, mapping.start, mapping.limit, mapping.offset,
+             mapping.flags),
+      Next(mappings_), [&](std::uint32_t n) { return mappings_[n] == mapping; });
+  if (found.inserted) mappings_.push_back(mapping);
+  return found.number;
+}
+
+std::uint32_t Symbols::InternFunction(const Function& function) {
+  const auto found = function_index_.FindOrInsert(
+      HashOf(function.name, function.system_name, function.filename, function.start_line),
+      Next(functions_), [&](std::uint32_t n) { return functions_[n] == function; });
+  if (found.inserted) functions_.push_back(function);
+  return found.number;
+}
+
+std::uint32_t Symbols::InternLocation(std::uint32_t mapping, std::uint64_t address,
+                                      std::span<const Line> lines) {
+  std::uint64_t hash = HashOf(mapping, address);
+  for (const Line& line : lines) hash = HashOf(hash, line.function, line.line);
+  const auto found = location_index_.FindOrInsert(hash, Next(locations_), [&](std::uint32_t n) {
+    const Location& other = locations_[n];
+    return other.mapping == mapping && other.address == address &&
+           std::ranges::equal(LinesOf(other), lines);
+  });
+  if (found.inserted) {
+    locations_.push_back({.mapping = mapping,
+                          .address = address,
+                          .first_line = Next(lines_),
+                          .line_count = static_cast<std::uint32_t>(lines.size())});
+    lines_.insert(lines_.end(), lines.begin(), lines.end());
+  }
+  return found.number;
+}
+
+std::uint32_t Symbols::InternStack(std::uint32_t parent, std::uint32_t location) {
+  const auto found =
+      stack_index_.FindOrInsert(HashOf(parent, location), Next(stacks_), [&](std::uint32_t n) {
+        return stacks_[n].parent == parent && stacks_[n].location == location;
+      });
+  if (found.inserted) stacks_.push_back({.parent = parent, .location = location});
+  return found.number;
+}
+
+std::uint32_t Symbols::InternStack(std::span<const std::uint32_t> locations) {
+  const auto found = whole_stack_index_.FindOrInsert(
+      XXH3_64bits(locations.data(), locations.size_bytes()), Next(whole_stacks_),
+      [&](std::uint32_t n) { return Equals(whole_stacks_[n], locations); });
+  if (!found.inserted) return whole_stacks_[found.number].leaf;
+  std::uint32_t stack = kRoot;
+  for (std::size_t i = locations.size(); i-- > 0;) stack = InternStack(stack, locations[i]);
+  whole_stacks_.push_back({.leaf = stack, .depth = static_cast<std::uint32_t>(locations.size())});
+  return stack;
+}
+
+bool Symbols::Equals(const WholeStack& whole, std::span<const std::uint32_t> locations) const {
+  if (whole.depth != locations.size()) return false;
+  std::uint32_t stack = whole.leaf;
+  for (const std::uint32_t location : locations) {
+    if (stacks_[stack].location != location) return false;
+    stack = stacks_[stack].parent;
+  }
+  return true;
+}
+
+std::size_t Symbols::bytes() const {
+  constexpr std::size_t kIndexEntry = 24;
+  return strings_.bytes() + strings_.size() * (8 + kIndexEntry) +
+         mappings_.size() * (sizeof(Mapping) + kIndexEntry) +
+         functions_.size() * (sizeof(Function) + kIndexEntry) +
+         locations_.size() * (sizeof(Location) + kIndexEntry) + lines_.size() * sizeof(Line) +
+         stacks_.size() * (sizeof(Stack) + kIndexEntry) +
+         whole_stacks_.size() * (sizeof(WholeStack) + kIndexEntry);
+}
+
+}  // namespace stoker::store
