@@ -22,6 +22,8 @@ import { Shortcuts } from "./view/shortcuts";
 import { ThemeChoice } from "./view/theme";
 import { TimelineView } from "./view/timeline";
 
+const EMPTY_REFRESH_SECONDS = 3;
+
 export class App {
   private state: ViewState;
   private overview: Overview | null = null;
@@ -279,7 +281,9 @@ export class App {
     clearTimeout(this.refreshTimer);
     const { refresh } = this.state;
     if (refresh === 0 || !isRelative(this.state) || document.hidden) return;
-    this.refreshTimer = window.setTimeout(() => void this.load(), refresh * 1000);
+    // Someone who waits for first profiles should not wait for the page too.
+    const seconds = this.diagnosis ? Math.min(refresh, EMPTY_REFRESH_SECONDS) : refresh;
+    this.refreshTimer = window.setTimeout(() => void this.load(), seconds * 1000);
   }
 
   private labelSource(): { names: () => Promise<string[]>; values: (l: string) => Promise<string[]> } {
@@ -322,7 +326,7 @@ export class App {
       now: Date.now(),
       current: base ? current.selection.interval : null,
       base: base?.selection.interval ?? null,
-      legend: this.groups().map((group) => group.title),
+      legend: this.groups().map((group) => group.short),
     });
   }
 

@@ -4,7 +4,7 @@ import { annotate } from "../model/annotate";
 import { decodePprof } from "../model/pprof";
 import { defaultType } from "../model/profile_type";
 import { parseMatchers, selectorOf, type Matcher } from "../model/selector";
-import { groupsOf } from "../model/split";
+import { groupsOf, largestFirst } from "../model/split";
 import { preceding, resolve, stepFor, type Interval } from "../model/time_range";
 import { makeNode, type Node } from "../model/tree";
 import type { ViewState } from "../model/view_state";
@@ -163,7 +163,7 @@ export class Loader {
     const interval = aligned(both, stepMs);
     const groupBy = state.groupBy === "" ? [] : [state.groupBy];
     const series = await this.queries.series({ ...selection, interval }, groupBy, stepMs, signal);
-    return { interval, stepMs, series };
+    return { interval, stepMs, series: largestFirst(series) };
   }
 }
 

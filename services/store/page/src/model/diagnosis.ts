@@ -111,7 +111,7 @@ function fromStats({ stats, interval, now }: Facts): Diagnosis | null {
       "nothing-ever",
       "No profile has arrived yet",
       "The store runs and is empty. After a collector starts, the first profiles take one " +
-        "collect interval (15 s by default). If they stay away, these say why:",
+        "collect interval (15 s by default), and appear here by themselves. If not, these say why:",
       { commands: [STATUS, DOCTOR, { command: "sudo stoker lab", tells: "profiles this whole host" }] },
     );
   }

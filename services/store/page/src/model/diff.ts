@@ -18,7 +18,8 @@ export function diffTree(base: Node, current: Node, normalise: boolean, grouped 
   const scale = normalise
     ? { current: inverse(root.total), base: inverse(root.baseTotal) }
     : { current: 1, base: 1 };
-  return { root, diff: true, grouped, scale };
+  const whole = { total: root.total, baseTotal: root.baseTotal };
+  return { root, whole, diff: true, grouped, scale };
 }
 
 function inverse(total: number): number {
@@ -57,11 +58,11 @@ const SAME_BELOW = 0.001;
 
 // How `node` differs between the sides of `tree`.
 export function changeOf(tree: Tree, node: Sides): Change {
-  const { root } = tree;
+  const { whole } = tree;
   const normalised = tree.scale.base !== 1 || tree.scale.current !== 1;
-  const sum = Math.max(root.total, root.baseTotal, 1);
-  const now = normalised ? share(node.total, root.total) : node.total / sum;
-  const before = normalised ? share(node.baseTotal, root.baseTotal) : node.baseTotal / sum;
+  const sum = Math.max(whole.total, whole.baseTotal, 1);
+  const now = normalised ? share(node.total, whole.total) : node.total / sum;
+  const before = normalised ? share(node.baseTotal, whole.baseTotal) : node.baseTotal / sum;
   const delta = now - before;
   if (before === 0 && now > 0) return { kind: "new", delta };
   if (now === 0 && before > 0) return { kind: "gone", delta };

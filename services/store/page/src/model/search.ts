@@ -1,7 +1,7 @@
 // Search for functions by name: a part of it in any case, "…" for the whole name, /…/ for a regular
 // expression.
 
-import { weight, type Node, type Tree } from "./tree";
+import { shareOf, type Node, type Tree } from "./tree";
 
 export type Matcher = (name: string) => boolean;
 
@@ -37,7 +37,7 @@ export function exactly(name: string): string {
 
 export interface Found {
   nodes: number;
-  // The weight below the matching nodes, each stack counted once, as a share of the tree's.
+  // The weight below the matching nodes, each stack counted once, as a share of the whole.
   share: number;
 }
 
@@ -52,15 +52,14 @@ export function find(tree: Tree, matches: Matcher): Found {
     return verdict;
   };
   let nodes = 0;
-  let sum = 0;
+  let share = 0;
   const work: Array<[Node, boolean]> = tree.root.children.map((child) => [child, false]);
   while (work.length > 0) {
     const [node, within] = work.pop()!;
     const hit = isMatch(node.name);
     if (hit) nodes++;
-    if (hit && !within) sum += weight(tree, node);
+    if (hit && !within) share += shareOf(tree, node);
     for (const child of node.children) work.push([child, within || hit]);
   }
-  const whole = weight(tree, tree.root);
-  return { nodes, share: whole > 0 ? sum / whole : 0 };
+  return { nodes, share };
 }

@@ -6,7 +6,8 @@ import { sandwich } from "./sandwich";
 import { exactly, find, parseQuery } from "./search";
 import { nodeAt, show, treeOf } from "./testing";
 import { sortTop, topTable } from "./top";
-import { singleTree, weight } from "./tree";
+import { focusOn } from "./transform";
+import { shareOf, singleTree, weight, withRoot } from "./tree";
 
 // A function that occurs twice in a stack counts once in its total, its self values all count.
 test("top table", () => {
@@ -58,6 +59,16 @@ test("diff marks", () => {
   assert.equal(mark("old"), "gone −20.0 pp");
   assert.equal(mark("fresh"), "new +50.0 pp");
   assert.equal(mark("a"), "▼ −30.0 pp");
+});
+
+// A part of a profile keeps the shares and marks it has in the whole.
+test("shares of a part", () => {
+  const tree = diffTree(treeOf("a;f 10", "b 90"), treeOf("a;f 30", "b 70"), true);
+  const part = withRoot(tree, sandwich(tree.root, "f").callees);
+  assert.equal(changeMark(changeOf(part, part.root)), "▲ +20.0 pp");
+  const single = singleTree(treeOf("a;f 25", "b 75"));
+  const focused = withRoot(single, focusOn(single.root, "f"));
+  assert.equal(shareOf(focused, focused.root), 0.25);
 });
 
 // In a diff the children of a node never weigh more than it does.

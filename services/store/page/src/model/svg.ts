@@ -2,7 +2,7 @@
 
 import { changeMark, changeOf } from "./diff";
 import { layoutBoxes, type Box } from "./layout";
-import { weight, type Node, type Tree } from "./tree";
+import { shareOf, type Node, type Tree } from "./tree";
 import type { Paint } from "./colour";
 import { formatShare, formatValue } from "./units";
 
@@ -46,7 +46,7 @@ function svgBox(tree: Tree, box: Box, depth: number, options: SvgOptions): strin
   const { node } = box;
   const y = (depth + 1.5) * ROW;
   const paint = options.paint(node);
-  const share = weight(tree, node) / (weight(tree, tree.root) || 1);
+  const share = shareOf(tree, node);
   const mark = tree.diff ? `, ${changeMark(changeOf(tree, node))}` : "";
   const title = `${node.name}: ${formatValue(node.total, options.unit)}, ${formatShare(share)}${mark}`;
   const label = fitText(node.name, box.width, LETTER);

@@ -26,12 +26,15 @@ export interface Node {
   note: FrameNote | null;
 }
 
-// A tree and how much one unit of either side weighs in widths. Outside a diff `base` is 0.
+// A tree, what its shares are shares of, and how much one unit of either side weighs in widths.
 export interface Tree {
   root: Node;
+  // The sums of the whole profile, also where the root is only a part of it.
+  whole: { total: number; baseTotal: number };
   diff: boolean;
   // The root's children are values of a label, not functions.
   grouped: boolean;
+  // Outside a diff `base` is 0.
   scale: { current: number; base: number };
 }
 
@@ -52,10 +55,11 @@ export function makeNode(name: string, parent: Node | null, frame = parent !== n
 }
 
 export function singleTree(root: Node, grouped = false): Tree {
-  return { root, diff: false, grouped, scale: { current: 1, base: 0 } };
+  const whole = { total: root.total, baseTotal: 0 };
+  return { root, whole, diff: false, grouped, scale: { current: 1, base: 0 } };
 }
 
-// `tree` with another root; what makes it a diff stays.
+// A part or a transformation of `tree`; shares stay those of the whole profile.
 export function withRoot(tree: Tree, root: Node): Tree {
   return { ...tree, root };
 }
@@ -64,8 +68,11 @@ export function weight(tree: Tree, node: Node): number {
   return node.total * tree.scale.current + node.baseTotal * tree.scale.base;
 }
 
-export function selfWeight(tree: Tree, node: Node): number {
-  return node.self * tree.scale.current + node.baseSelf * tree.scale.base;
+// The weight of a node as a share of the whole profile, in 0..1.
+export function shareOf(tree: Tree, node: Node): number {
+  const { whole, scale } = tree;
+  const sum = whole.total * scale.current + whole.baseTotal * scale.base;
+  return sum > 0 ? weight(tree, node) / sum : 0;
 }
 
 // Calls `visit` for each node, parents before children, without recursion: stacks may be deep.

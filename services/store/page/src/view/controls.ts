@@ -18,10 +18,10 @@ export interface SideActions {
 export type SetState = (patch: Partial<ViewState>) => void;
 
 const COMPARES: Array<{ value: Compare; label: string }> = [
-  { value: "none", label: "Nothing" },
-  { value: "before", label: "The span before" },
-  { value: "range", label: "Another range" },
-  { value: "labels", label: "Other labels" },
+  { value: "none", label: "Off" },
+  { value: "before", label: "With the span before" },
+  { value: "range", label: "With another range" },
+  { value: "labels", label: "With other labels" },
 ];
 
 export class Controls {
@@ -155,7 +155,7 @@ export class Controls {
         { class: "row" },
         h("div", { class: "field grow" }, h("span", {}, "Filter"), this.filter.element),
         labelled("Split by", this.groupBy),
-        labelled("Compare with", this.compare),
+        labelled("Compare", this.compare),
       ),
       this.baseRange,
       this.baseLabels,

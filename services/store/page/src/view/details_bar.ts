@@ -2,7 +2,7 @@
 
 import { changeMark, changeOf } from "../model/diff";
 import { explainFrame } from "../model/frame_kind";
-import { preorder, weight, type Node, type Tree } from "../model/tree";
+import { preorder, shareOf, weight, type Node, type Tree } from "../model/tree";
 import { formatShare, formatValue } from "../model/units";
 import { button, h } from "./dom";
 
@@ -78,17 +78,15 @@ function aboutFrame({ name, note }: Node): string {
 function aboutRoot(tree: Tree): string {
   let folded = 0;
   for (const node of preorder(tree.root)) {
-    if (node.name === "other" && node.children.length === 0) folded += weight(tree, node);
+    if (node.name === "other" && node.children.length === 0) folded += shareOf(tree, node);
   }
   if (folded === 0) return "Click a frame to zoom. Press ? for the keyboard.";
-  const share = formatShare(folded / (weight(tree, tree.root) || 1));
-  return `${share} is in frames that the store folded into “other”.`;
+  return `${formatShare(folded)} is in frames that the store folded into “other”.`;
 }
 
 function numbers(tree: Tree, node: Node, unit: string): HTMLElement[] {
   const number = (label: string, value: string): HTMLElement =>
     h("span", {}, h("b", {}, value), ` ${label}`);
-  const whole = weight(tree, tree.root) || 1;
   const parent = node.parent ? weight(tree, node.parent) || 1 : 1;
   if (tree.diff) {
     return [
@@ -99,7 +97,7 @@ function numbers(tree: Tree, node: Node, unit: string): HTMLElement[] {
   }
   return [
     number("total", formatValue(node.total, unit)),
-    number("of all", formatShare(weight(tree, node) / whole)),
+    number("of all", formatShare(shareOf(tree, node))),
     number("self", formatValue(node.self, unit)),
     ...(node.parent ? [number("of its parent", formatShare(weight(tree, node) / parent))] : []),
   ];
@@ -107,7 +105,7 @@ function numbers(tree: Tree, node: Node, unit: string): HTMLElement[] {
 
 // One sentence of a node for a screen reader.
 export function describeNode(tree: Tree, node: Node, unit: string): string {
-  const share = formatShare(weight(tree, node) / (weight(tree, tree.root) || 1));
+  const share = formatShare(shareOf(tree, node));
   const parts = [node.frame ? node.name || "unnamed" : "all stacks"];
   if (tree.diff) parts.push(changeMark(changeOf(tree, node)));
   else parts.push(`${share} of all, ${formatValue(node.total, unit)}, self ${formatValue(node.self, unit)}`);

@@ -238,7 +238,6 @@ export class ProfilePanel {
       const name = state.sandwich || this.table.hottest;
       const { colours } = state;
       this.sandwich.show(shaped, name, { unit: this.unit, dark, colours, matches });
-    }
-    this.about(selected);
+    } else this.about(selected);
   }
 }

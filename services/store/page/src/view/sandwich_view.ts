@@ -2,6 +2,7 @@
 
 import { framePaint, diffPaint } from "../model/colour";
 import { changeOf } from "../model/diff";
+import { findByKey, pathKey } from "../model/path_key";
 import type { Matcher } from "../model/search";
 import { sandwich } from "../model/sandwich";
 import { withRoot, type Node, type Tree } from "../model/tree";
@@ -52,13 +53,12 @@ export class SandwichView {
     this.options = options;
     if (tree !== this.tree || name !== this.name) {
       const { callers, callees } = sandwich(tree.root, name);
-      for (const [half, root] of [[this.callers, callers], [this.callees, callees]] as const) {
-        half.root = root;
-        half.zoom = root;
-        half.selected = null;
-      }
+      const same = name === this.name;
+      adopt(this.callers, callers, same);
+      adopt(this.callees, callees, same);
       this.tree = tree;
       this.name = name;
+      this.tell(this.callees, this.callees.selected ?? callees);
       this.title.textContent = name
         ? `${name}: ${amount(tree, callees, options.unit)}`
         : "Choose a function in the table";
@@ -103,14 +103,23 @@ export class SandwichView {
       matches,
       dark,
       paint: (node) =>
-        tree.diff ? diffPaint(changeOf(this.tree!, node), dark) : framePaint(node, colours, dark),
+        tree.diff ? diffPaint(changeOf(tree, node), dark) : framePaint(node, colours, dark),
       describe: (node) => describeNode(tree, node, unit),
     };
   }
 }
 
+// Gives a half its new tree; of the `same` function, zoom and selection stay where they were.
+function adopt(half: Half, root: Node, same: boolean): void {
+  const again = (node: Node | null): Node | null =>
+    node && same ? findByKey(root, pathKey(node)) : null;
+  half.zoom = again(half.zoom) ?? root;
+  half.selected = again(half.selected);
+  half.root = root;
+}
+
 function amount(tree: Tree, callees: Node, unit: string): string {
-  const share = formatShare(callees.total / (tree.root.total || 1));
+  const share = formatShare(callees.total / (tree.whole.total || 1));
   const now = `${formatValue(callees.total, unit)}, ${share}`;
   return tree.diff ? `${now}, was ${formatValue(callees.baseTotal, unit)}` : now;
 }

@@ -1,10 +1,13 @@
 // Cuts labels to the width of their box. Measures each character once per font: measuring whole
 // labels would cost more than drawing them.
 
+// Less than this says nothing.
+const MIN_CHARS = 3;
+
 export class TextFitter {
   private readonly widths = new Map<string, Map<string, number>>();
 
-  // As much of `text` as fits in `room` pixels in the context's font; empty below two characters.
+  // As much of `text` as fits in `room` pixels in the context's font; empty below MIN_CHARS.
   fit(context: CanvasRenderingContext2D, text: string, room: number): string {
     let chars = this.widths.get(context.font);
     if (!chars) this.widths.set(context.font, (chars = new Map()));
@@ -13,7 +16,7 @@ export class TextFitter {
     let fits = 0;
     for (let i = 0; i < text.length; i++) {
       used += this.width(context, chars, text[i]);
-      if (used > room) return fits >= 2 ? `${text.slice(0, fits)}…` : "";
+      if (used > room) return fits >= MIN_CHARS ? `${text.slice(0, fits)}…` : "";
       if (used + ellipsis <= room) fits = i + 1;
     }
     return text;

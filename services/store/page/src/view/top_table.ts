@@ -119,7 +119,7 @@ export class TopTable {
   }
 
   private valueCell(tree: Tree, column: string, value: number, base: number): HTMLElement {
-    const share = value / (tree.root.total || 1);
+    const share = value / (tree.whole.total || 1);
     const cell = h(
       "td",
       { class: `value ${column}` },
