@@ -37,6 +37,19 @@ void Discovery::SetPlan(PlanPtr plan) {
   reported_version_.reset();
   for (auto& [id, stream] : streams_) stream.ended = stream.ended || !graph_.Has(stream.list);
   FindRunning();
+  ForgetHealth();
+}
+
+void Discovery::ForgetHealth() {
+  const Plan& plan = graph_.plan();
+  std::set<std::string> known;
+  for (const auto& [id, component] : plan.components) known.insert(id);
+  for (const auto& [argument, expression] : plan.arguments) known.insert(argument.first);
+  std::erase_if(reported_, [&](const auto& reported) {
+    if (known.contains(reported.first)) return false;
+    health_(reported.first, std::nullopt);
+    return true;
+  });
 }
 
 absl::StatusOr<Discovery::StreamId> Discovery::Open(const ListName& list, const Scope& scope) {

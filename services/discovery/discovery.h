@@ -27,9 +27,10 @@ class Discovery {
   using ListName = TargetGraph::ListName;
   using StreamId = std::uint64_t;
 
-  // Told whenever the state of a component changes: OK, or why it does not do what its
-  // configuration says.
-  using HealthSink = std::function<void(const std::string& component_id, const absl::Status&)>;
+  // Told whenever the state of a component changes: OK, why it does not do what its configuration
+  // says, or nothing when the configuration no longer has it.
+  using HealthSink =
+      std::function<void(const std::string& component_id, const std::optional<absl::Status>&)>;
 
   // `node_name`: of the host whose processes SetProcesses gets.
   Discovery(std::string node_name, Metrics& metrics, HealthSink health);
@@ -73,6 +74,7 @@ class Discovery {
   };
 
   void FindRunning();
+  void ForgetHealth();
   void Offer(Stream& stream);
   [[nodiscard]] absl::Status ComponentStatus(const std::string& id) const;
   void Report(const std::string& component_id, const absl::Status& status);

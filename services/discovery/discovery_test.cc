@@ -42,8 +42,9 @@ class DiscoveryTest : public ::testing::Test {
 
   metrics::Registry registry_;
   Metrics metrics_{registry_};
-  std::map<std::string, absl::Status> health_;
-  Discovery core_{"here", metrics_, [this](const std::string& id, const absl::Status& status) {
+  std::map<std::string, std::optional<absl::Status>> health_;
+  Discovery core_{"here", metrics_,
+                  [this](const std::string& id, const std::optional<absl::Status>& status) {
                     health_[id] = status;
                   }};
 };
@@ -140,19 +141,21 @@ TEST_F(DiscoveryTest, Health) {
   Open(kEbpf);
   core_.SetProcesses(Processes(2));
   core_.Update();
-  EXPECT_TRUE(health_.at("discovery.process.all").ok());
-  EXPECT_TRUE(health_.at("pyroscope.ebpf.host").ok());
+  EXPECT_TRUE(health_.at("discovery.process.all")->ok());
+  EXPECT_TRUE(health_.at("pyroscope.ebpf.host")->ok());
   core_.SetProcesses(absl::PermissionDeniedError("/proc: no"));
   core_.Update();
   EXPECT_EQ(health_.at("discovery.process.all"), absl::PermissionDeniedError("/proc: no"));
   core_.SetProcesses(Processes(2));
   core_.Update();
-  EXPECT_TRUE(health_.at("discovery.process.all").ok());
+  EXPECT_TRUE(health_.at("discovery.process.all")->ok());
   Plan plan = MakePlan();
   plan.stale.emplace("discovery.process.all", absl::InvalidArgumentError("bad interval"));
   SetPlan(std::move(plan));
   core_.Update();
-  EXPECT_EQ(health_.at("discovery.process.all").message(), "bad interval");
+  EXPECT_EQ(health_.at("discovery.process.all")->message(), "bad interval");
+  SetPlan({});
+  EXPECT_EQ(health_.at("discovery.process.all"), std::nullopt);
 }
 
 // What runs, who asks, how much.

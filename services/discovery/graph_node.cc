@@ -133,7 +133,10 @@ std::unique_ptr<GraphNode> MakeNode(const Plan::Component& definition) {
   if (const auto* process = std::get_if<ProcessComponent>(&definition)) {
     return std::make_unique<ProcessNode>(*process);
   }
-  return std::make_unique<RelabelNode>(std::get<RelabelComponent>(definition));
+  if (const auto* relabel = std::get_if<RelabelComponent>(&definition)) {
+    return std::make_unique<RelabelNode>(*relabel);
+  }
+  return std::make_unique<BrokenNode>();
 }
 
 }  // namespace stoker::discovery

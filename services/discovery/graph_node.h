@@ -113,6 +113,16 @@ class RelabelNode final : public GraphNode {
   std::size_t dropped_ = 0;
 };
 
+// BrokenComponent.
+class BrokenNode final : public GraphNode {
+ public:
+  void Update(NodeInputs&) override {}
+  bool Redefine(const Plan::Component& definition) override {
+    return std::holds_alternative<BrokenComponent>(definition);
+  }
+  [[nodiscard]] std::size_t dropped() const override { return 0; }
+};
+
 std::unique_ptr<GraphNode> MakeNode(const Plan::Component& definition);
 
 }  // namespace stoker::discovery

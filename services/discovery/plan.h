@@ -47,9 +47,12 @@ struct RelabelComponent {
   std::shared_ptr<const relabel::Relabeler> relabeler;
 };
 
+// A component that cannot run, and never has: it gives nothing, and is never ready.
+struct BrokenComponent {};
+
 // The configuration as discovery runs it. Immutable; references have no cycles.
 struct Plan {
-  using Component = std::variant<ProcessComponent, RelabelComponent>;
+  using Component = std::variant<ProcessComponent, RelabelComponent, BrokenComponent>;
   // By component id.
   std::map<std::string, Component, std::less<>> components;
 
@@ -57,7 +60,7 @@ struct Plan {
   using Argument = std::pair<std::string, std::string>;
   std::map<Argument, TargetExpressionPtr> arguments;
 
-  // Components that keep their last good definition, and why.
+  // Components that keep their last good definition, or are broken, and why.
   std::map<std::string, absl::Status, std::less<>> stale;
 };
 using PlanPtr = std::shared_ptr<const Plan>;

@@ -58,8 +58,10 @@ const TargetOutput& TargetGraph::Evaluate(const ListName& list) {
 }
 
 const TargetOutput& TargetGraph::OutputOf(const std::string& component_id) {
+  const auto definition = plan_->components.find(component_id);
+  if (definition == plan_->components.end()) return missing_;
   Node& node = nodes_[component_id];
-  if (node.node == nullptr) node.node = MakeNode(plan_->components.find(component_id)->second);
+  if (node.node == nullptr) node.node = MakeNode(definition->second);
   if (std::exchange(node.epoch, epoch_) != epoch_) node.node->Update(*this);
   return node.node->output();
 }
@@ -81,12 +83,13 @@ void TargetGraph::AddReferences(const TargetExpression* expression,
 }
 
 void TargetGraph::AddComponent(const std::string& id, std::set<std::string>& components) const {
-  if (!components.insert(id).second) return;
-  const Plan::Component& component = plan_->components.find(id)->second;
+  const auto definition = plan_->components.find(id);
+  if (definition == plan_->components.end() || !components.insert(id).second) return;
+  const Plan::Component& component = definition->second;
   if (const auto* process = std::get_if<ProcessComponent>(&component)) {
     AddReferences(process->join.get(), components);
-  } else {
-    AddReferences(std::get<RelabelComponent>(component).targets.get(), components);
+  } else if (const auto* relabel = std::get_if<RelabelComponent>(&component)) {
+    AddReferences(relabel->targets.get(), components);
   }
 }
 

@@ -65,6 +65,8 @@ class TargetGraph final : NodeInputs {
   PlanPtr plan_ = std::make_shared<Plan>();
   HostProcessesPtr processes_;
   absl::Status process_status_;
+  // Of a component that the plan has not: an old definition may still name one.
+  const TargetOutput missing_;
   std::uint64_t epoch_ = 1;
   std::uint64_t version_ = 0;
   std::map<std::string, Node> nodes_;

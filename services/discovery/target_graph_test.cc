@@ -121,6 +121,21 @@ TEST_F(TargetGraphTest, NewPlan) {
   EXPECT_EQ(graph_.Find("discovery.process.all"), nullptr);
 }
 
+// A component that names one that is gone, as an old definition may, is never ready; neither is a
+// broken one.
+TEST_F(TargetGraphTest, MissingAndBroken) {
+  Plan plan;
+  plan.components.emplace("discovery.relabel.x", Relabel(References({"discovery.gone.y"}), {}));
+  plan.components.emplace("discovery.docker.z", BrokenComponent{});
+  SetPlan(std::move(plan));
+  for (const char* id : {"discovery.relabel.x", "discovery.docker.z"}) {
+    const TargetOutput& output = graph_.Evaluate({id, "targets"});
+    EXPECT_FALSE(output.ready);
+    EXPECT_TRUE(output.targets->empty());
+    EXPECT_EQ(graph_.ComponentsBehind({id, "targets"}), (Set{id}));
+  }
+}
+
 // A component's own targets can be asked for; what is behind a list is known without running it.
 TEST_F(TargetGraphTest, Names) {
   SetPlan(MakePlan({kName}));

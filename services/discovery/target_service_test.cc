@@ -71,7 +71,7 @@ class TargetServiceTest : public ::testing::Test {
   metrics::Registry registry_;
   Metrics metrics_{registry_};
   ProcessScanner scanner_{procfs::ProcessReader(proc_.root()), [](uid_t) { return ""; }};
-  Discovery core_{"here", metrics_, [](const std::string&, const absl::Status&) {}};
+  Discovery core_{"here", metrics_, [](const std::string&, const std::optional<absl::Status>&) {}};
   DiscoveryLoop loop_{core_, scanner_, clock_, metrics_};
   TargetService service_{loop_};
   const std::unique_ptr<grpc::Server> server_ =
