@@ -183,6 +183,16 @@ class Pipeline:
         finally:
             connection.close()
 
+    def gateway(self, path):
+        """(status, JSON) of what `stoker run` gathers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=20)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
     def is_ready(self, name):
         # The socket is the supervisor's; only a process with a pid answers it.
         return self.pid(name) != 0 and self.get(name, "/-/ready")[0] == 200
