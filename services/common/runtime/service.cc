@@ -1,14 +1,13 @@
 #include "services/common/runtime/service.h"
 
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <utility>
 
 #include <absl/synchronization/notification.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "services/common/base/status.h"
 #include "services/common/http/server.h"
@@ -69,13 +68,12 @@ class RunningService final : public Service {
                                     services));
     }
     STOKER_ASSIGN_OR_RETURN(
-        http_, http::Server::Start({.addresses = Addresses(".http.sock", options_.http_listen),
-                                    .address_flag = "--http.listen",
-                                    .insecure = options_.insecure,
-                                    .max_body_bytes = info_.http_max_body_bytes},
-                                   [this](const http::Request& request) {
-                                     return control_.Handle(request);
-                                   }));
+        http_, http::Server::Start(
+                   {.addresses = Addresses(".http.sock", options_.http_listen),
+                    .address_flag = "--http.listen",
+                    .insecure = options_.insecure,
+                    .max_body_bytes = info_.http_max_body_bytes},
+                   [this](const http::Request& request) { return control_.Handle(request); }));
     control_.SetReady(true);
     NotifyReady(kReadyVariable);
     log::Info("ready", {{"version", kVersion},

@@ -1,0 +1,44 @@
+#include "services/common/http/connection.h"
+
+#include <charconv>
+#include <exception>
+
+#include "services/common/log/log.h"
+
+namespace stoker::http {
+namespace {
+
+std::string PercentDecode(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned char value = 0;
+    const char* digits = text.data() + i + 1;
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
+      decoded.push_back(static_cast<char>(value));
+      i += 2;
+    } else {
+      decoded.push_back(text[i]);
+    }
+  }
+  return decoded;
+}
+
+}  // namespace
+
+Response Answer(const Handler& handler, const Request& request) {
+  try {
+    return handler(request);
+  } catch (const std::exception& error) {
+    log::Error("an HTTP handler failed", {{"path", request.path}, {"error", error.what()}});
+    return Text(500, "internal error\n");
+  }
+}
+
+void SetTarget(std::string_view target, Request& request) {
+  const std::size_t mark = target.find('?');
+  request.path = PercentDecode(target.substr(0, mark));
+  if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
+}
+
+}  // namespace stoker::http

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <absl/time/time.h>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+
+#include "services/common/http/message.h"
+
+namespace stoker::http {
+
+// TCP or Unix.
+using Stream = boost::beast::basic_stream<boost::asio::generic::stream_protocol>;
+
+// What every connection of a server shares. Outlives them.
+struct ConnectionContext {
+  Handler handler;
+  std::size_t max_body_bytes = 0;
+  absl::Duration idle_timeout;
+  boost::asio::thread_pool& pool;
+};
+
+// Headers of one request, names and values together.
+inline constexpr std::size_t kMaxHeaderBytes = std::size_t{64} << 10;
+
+// Runs the handler; an exception becomes a 500 without its text.
+Response Answer(const Handler& handler, const Request& request);
+
+// Sets `path` (percent-decoded) and `query` from a request's target.
+void SetTarget(std::string_view target, Request& request);
+
+// Each serves a connection until it ends, and keeps itself alive meanwhile. `begun` holds what was
+// read of it. `ended` is called once, on the thread of input and output.
+void ServeHttp1(Stream stream, boost::beast::flat_buffer begun, std::string peer,
+                ConnectionContext& context, std::shared_ptr<void> ended);
+void ServeHttp2(Stream stream, boost::beast::flat_buffer begun, std::string peer,
+                ConnectionContext& context, std::shared_ptr<void> ended);
+
+}  // namespace stoker::http

@@ -1,0 +1,133 @@
+#include <optional>
+#include <utility>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/http.hpp>
+
+#include "services/common/http/connection.h"
+
+namespace stoker::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using boost::system::error_code;
+
+// One request after another. Its state is the I/O thread's; the handler gets a request of its own.
+class Http1Connection final : public std::enable_shared_from_this<Http1Connection> {
+ public:
+  Http1Connection(Stream stream, beast::flat_buffer begun, std::string peer,
+                  ConnectionContext& context, std::shared_ptr<void> ended)
+      : stream_(std::move(stream)),
+        buffer_(std::move(begun)),
+        peer_(std::move(peer)),
+        context_(context),
+        ended_(std::move(ended)) {}
+
+  void ReadHeader() {
+    parser_.emplace();
+    parser_->header_limit(kMaxHeaderBytes);
+    parser_->body_limit(context_.max_body_bytes);
+    stream_.expires_after(absl::ToChronoNanoseconds(context_.idle_timeout));
+    beast::http::async_read_header(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->OnHeader(error); });
+  }
+
+ private:
+  using Message = beast::http::response<beast::http::string_body>;
+
+  void OnHeader(error_code error) {
+    if (error) return OnReadError(error);
+    if (beast::iequals(parser_->get()[beast::http::field::expect], "100-continue")) {
+      continue_ = {beast::http::status::continue_, parser_->get().version()};
+      beast::http::async_write(stream_, continue_,
+                               [self = shared_from_this()](error_code failed, std::size_t) {
+                                 if (!failed) self->ReadBody();
+                               });
+      return;
+    }
+    ReadBody();
+  }
+
+  void ReadBody() {
+    beast::http::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->OnRequest(error); });
+  }
+
+  void OnReadError(error_code error) {
+    if (error == beast::http::error::body_limit) {
+      return Write(Text(413, "request body too large\n"), false, false);
+    }
+    if (error == beast::http::error::header_limit) {
+      return Write(Text(431, "request headers too large\n"), false, false);
+    }
+    const bool ours =
+        error.category() == beast::http::make_error_code(beast::http::error::bad_method).category();
+    if (ours && error != beast::http::error::end_of_stream &&
+        error != beast::http::error::partial_message) {
+      Write(Text(400, "bad request\n"), false, false);
+    }
+  }
+
+  void OnRequest(error_code error) {
+    if (error) return OnReadError(error);
+    stream_.expires_never();
+    auto message = parser_->release();
+    Request request{.method = std::string(message.method_string()),
+                    .version = message.version() == 10 ? "1.0" : "1.1",
+                    .peer = peer_};
+    SetTarget({message.target().data(), message.target().size()}, request);
+    for (const auto& field : message) {
+      request.headers.Add(std::string(field.name_string()), std::string(field.value()));
+    }
+    request.body = std::move(message.body());
+    asio::post(context_.pool, [self = shared_from_this(), request = std::move(request),
+                               keep_alive = message.keep_alive()] {
+      Response response = Answer(self->context_.handler, request);
+      const bool head = request.method == "HEAD";
+      asio::post(self->stream_.get_executor(),
+                 [self, response = std::move(response), keep_alive, head]() mutable {
+                   self->Write(std::move(response), keep_alive, head);
+                 });
+    });
+  }
+
+  void Write(Response response, bool keep_alive, bool head) {
+    message_ = Message(static_cast<beast::http::status>(response.status), 11);
+    for (const auto& [name, value] : response.headers.fields()) message_.insert(name, value);
+    message_.keep_alive(keep_alive);
+    const bool bodiless = response.status == 204 || response.status == 304;
+    if (!bodiless) message_.content_length(response.body.size());
+    if (!head && !bodiless) message_.body() = std::move(response.body);
+    stream_.expires_after(absl::ToChronoNanoseconds(context_.idle_timeout));
+    beast::http::async_write(
+        stream_, message_, [self = shared_from_this(), keep_alive](error_code error, std::size_t) {
+          if (!error && keep_alive) return self->ReadHeader();
+          error_code ignored;
+          self->stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+        });
+  }
+
+  Stream stream_;
+  beast::flat_buffer buffer_;
+  const std::string peer_;
+  ConnectionContext& context_;
+  const std::shared_ptr<void> ended_;
+  std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
+  beast::http::response<beast::http::empty_body> continue_;
+  Message message_;
+};
+
+}  // namespace
+
+void ServeHttp1(Stream stream, beast::flat_buffer begun, std::string peer,
+                ConnectionContext& context, std::shared_ptr<void> ended) {
+  std::make_shared<Http1Connection>(std::move(stream), std::move(begun), std::move(peer), context,
+                                    std::move(ended))
+      ->ReadHeader();
+}
+
+}  // namespace stoker::http
