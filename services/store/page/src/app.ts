@@ -54,7 +54,7 @@ export class App {
     this.state = parseState(location.search);
     this.loader = new Loader(queries);
     const set = (patch: Partial<ViewState>): void => this.set(patch);
-    this.panel = new ProfilePanel(set);
+    this.panel = new ProfilePanel(set, (text) => this.copy(text));
     this.controls = new Controls(set, this.labelSource(), {
       swap: () => this.swap(),
       onlyBase: () => this.onlyBase(),
@@ -160,6 +160,9 @@ export class App {
   }
 
   private filterByGroup(index: number): void {
+    if (this.data?.base && this.state.compare === "labels") {
+      return index === 0 ? this.onlyBase() : this.set({ compare: "none" });
+    }
     const group = this.groups()[index];
     if (!group) return;
     const matchers = [...parseMatchers(this.state.filter).matchers, group.matcher];
@@ -320,13 +323,15 @@ export class App {
 
   private showTimeline(data: PageData): void {
     const { base, current } = data;
+    const byLabels = base !== null && this.shownFor.compare === "labels";
+    const ranges = base !== null && !byLabels;
     this.timeline.show({
       course: data.timeline,
       type: data.type,
       now: Date.now(),
-      current: base ? current.selection.interval : null,
-      base: base?.selection.interval ?? null,
-      legend: this.groups().map((group) => group.short),
+      current: ranges ? current.selection.interval : null,
+      base: ranges ? base.selection.interval : null,
+      legend: byLabels ? ["A baseline", "B now"] : this.groups().map((group) => group.short),
     });
   }
 
@@ -371,11 +376,20 @@ export class App {
     this.set(absolute({ start: stats.newest - 15 * 60_000, end: stats.newest + 15_000 }));
   }
 
+  private copy(text: string, done = "Name copied"): void {
+    const say = (message: string): void => {
+      this.status.textContent = message;
+      this.announcement.textContent = message;
+    };
+    if (!navigator.clipboard) return say("Browsers allow copying only over https or on localhost");
+    navigator.clipboard.writeText(text).then(
+      () => say(done),
+      (e) => say(`Not copied: ${e}`),
+    );
+  }
+
   private copyLink(): void {
-    void navigator.clipboard?.writeText(location.href).then(() => {
-      this.status.textContent = "Link copied";
-      this.announcement.textContent = "Link copied";
-    });
+    this.copy(location.href, "Link copied");
   }
 
   // Keys act on the frame that the details name: the one pointed at, else the selected one.
@@ -397,7 +411,7 @@ export class App {
           { key: "x", text: "ignore: without stacks through it", run: this.onFrame((n) => set({ ignore: n, zoom: "" })) },
           { key: "s", text: "sandwich", run: this.onFrame((n) => panel.openSandwich(n)) },
           { key: "h", text: "find all of its name", run: this.onFrame((n) => set({ search: exactly(n) })) },
-          { key: "c", text: "copy its name", run: this.onFrame((n) => void navigator.clipboard?.writeText(n)) },
+          { key: "c", text: "copy its name", run: this.onFrame((n) => this.copy(n)) },
           { key: "Esc", text: "undo zoom, then search, focus, ignore", run: () => this.undo() },
         ],
       },

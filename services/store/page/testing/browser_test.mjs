@@ -155,7 +155,7 @@ test("frames without a name and cut-off stacks say why", async () => {
   await choose("[libz.so.1.2.13]");
   await details().getByText(/libz\.so\.1\.2\.13 has no symbol for this address/).waitFor();
   await choose("[unwind: no rule]");
-  await details().getByText(/cut off here: the binary has no unwind rule/).waitFor();
+  await details().getByText(/callers are missing: the binary has no unwind rule/).waitFor();
 });
 
 test("search says how much it finds", async () => {
@@ -255,6 +255,19 @@ test("a diff of two label sets", async () => {
   await page.getByRole("button", { name: "Swap" }).click();
   await page.waitForURL(/filter=pod%3D%22checkout-b%22/);
   assert.equal(param("baseFilter"), 'pod="checkout-a"');
+});
+
+test("a refresh leaves the keyboard where it was", async () => {
+  await open("?refresh=1");
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute("title"));
+  await page.locator(".top tbody tr").nth(3).getByRole("button").first().focus();
+  const row = await focused();
+  const before = store.calls.SelectMergeStacktraces;
+  while (store.calls.SelectMergeStacktraces < before + 2) await page.waitForRequest(/SelectMergeStacktraces/);
+  await untilReady(page);
+  assert.equal(await focused(), row);
+  await page.getByRole("button", { name: "Invert" }).press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Invert");
 });
 
 test("a custom range is typed", async () => {

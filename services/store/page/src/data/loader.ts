@@ -26,6 +26,7 @@ export interface Side {
 export interface Timeline {
   interval: Interval;
   stepMs: number;
+  // One; one for each label value, largest first; or baseline and current of a diff of labels.
   series: Series[];
 }
 
@@ -47,6 +48,7 @@ export interface Overview {
   labelNames: string[];
 }
 
+const NO_SERIES: Series = { labels: [], points: [] };
 const TIMELINE_POINTS = 240;
 const SPARK_POINTS = 40;
 const LEAST_STEP_MS = 15_000;
@@ -161,8 +163,13 @@ export class Loader {
     const both = base ? hull(selection.interval, base.interval) : selection.interval;
     const stepMs = stepFor(both, TIMELINE_POINTS, LEAST_STEP_MS);
     const interval = aligned(both, stepMs);
-    const groupBy = state.groupBy === "" ? [] : [state.groupBy];
-    const series = await this.queries.series({ ...selection, interval }, groupBy, stepMs, signal);
+    const ask = (s: Selection, groupBy: string[]): Promise<Series[]> =>
+      this.queries.series({ ...s, interval }, groupBy, stepMs, signal);
+    if (base && state.compare === "labels") {
+      const sides = await Promise.all([ask(base, []), ask(selection, [])]);
+      return { interval, stepMs, series: sides.map((side) => side[0] ?? NO_SERIES) };
+    }
+    const series = await ask(selection, state.groupBy === "" ? [] : [state.groupBy]);
     return { interval, stepMs, series: largestFirst(series) };
   }
 }

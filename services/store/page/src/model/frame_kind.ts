@@ -49,7 +49,7 @@ export function explainFrame(name: string): FrameExplanation {
 function explainUnwind(reason: string): string {
   const words = reason.toLowerCase().replace(/[_-]/g, " ").trim();
   const meaning = REASONS[words];
-  return `The stack above is cut off here: ${meaning ?? reason}.`;
+  return `The stack is cut off here, its callers are missing: ${meaning ?? reason}.`;
 }
 
 function explainModule(module: string): string {

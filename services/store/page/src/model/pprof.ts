@@ -118,7 +118,7 @@ function makeFrames(tables: Tables, id: number): PprofFrame[] {
   const module = mapping ? tables.strings[mapping.file] ?? "" : "";
   const buildId = mapping ? tables.strings[mapping.buildId] ?? "" : "";
   if (location.lines.length === 0) {
-    const name = `[${baseName(module) || "unknown"}]`;
+    const name = unresolvedName(module);
     return [{ name, file: "", line: 0, module, buildId, inlined: false }];
   }
   const outermost = location.lines.length - 1;
@@ -135,6 +135,13 @@ function makeFrames(tables: Tables, id: number): PprofFrame[] {
       };
     })
     .reverse();
+}
+
+// As the store names it in the flame graph; the kernel's own names are bracketed already.
+function unresolvedName(module: string): string {
+  const base = baseName(module);
+  if (base === "") return "[unknown]";
+  return base.startsWith("[") ? base : `[${base}]`;
 }
 
 export function baseName(path: string): string {

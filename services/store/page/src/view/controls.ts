@@ -44,6 +44,7 @@ export class Controls {
     onchange: () => this.set({ normalise: this.normalise.checked }),
   });
   private readonly normaliseLabel: HTMLElement;
+  private state: ViewState | null = null;
   private readonly sides: HTMLElement;
 
   constructor(
@@ -99,6 +100,7 @@ export class Controls {
   }
 
   show(state: ViewState, overview: Overview | null): void {
+    this.state = state;
     this.range.show(state, state.refresh);
     this.filter.show(state.filter);
     const types = overview ? typesOf(overview, state.service) : [];
@@ -134,6 +136,10 @@ export class Controls {
     if (compare === "range" && this.baseFrom.value === "") {
       patch.baseFrom = "now-1h";
       patch.baseUntil = "now-30m";
+    }
+    if (compare === "labels" && this.baseService.value === "") {
+      patch.baseService = this.state?.service ?? "";
+      patch.baseFilter = this.state?.filter ?? "";
     }
     this.set(patch);
   }

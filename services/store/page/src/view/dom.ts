@@ -41,6 +41,19 @@ export function button(
   return h("button", { type: "button", onclick: () => run(), ...attributes }, label);
 }
 
+const keyOf = (element: HTMLElement): string => element.dataset.key ?? element.textContent ?? "";
+
+// Replaces the children of `parent`. When a button below it had the focus, the one that now has the
+// same `data-key` or text gets it: a refresh must not throw a keyboard user out.
+export function refill(parent: HTMLElement, ...children: Element[]): void {
+  const active = document.activeElement;
+  const key = active instanceof HTMLElement && parent.contains(active) ? keyOf(active) : null;
+  parent.replaceChildren(...children);
+  if (key === null) return;
+  const buttons = [...parent.querySelectorAll<HTMLElement>("button")];
+  buttons.find((b) => keyOf(b) === key)?.focus({ preventScroll: true });
+}
+
 export interface Option {
   value: string;
   label: string;

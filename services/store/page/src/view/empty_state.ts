@@ -6,11 +6,16 @@ import { button, h } from "./dom";
 export class EmptyState {
   readonly element = h("section", { class: "empty", role: "status", hidden: true });
 
+  // What is written, so that a refresh does not have it read out again.
+  private shown = "";
+
   constructor(private readonly act: (action: Action) => void) {}
 
   show(diagnosis: Diagnosis | null): void {
     this.element.hidden = diagnosis === null;
-    if (!diagnosis) return;
+    const text = JSON.stringify(diagnosis);
+    if (!diagnosis || text === this.shown) return;
+    this.shown = text;
     this.element.dataset.cause = diagnosis.cause;
     const commands = diagnosis.commands.map(({ command, tells }) =>
       h("li", {}, h("code", {}, command), h("span", {}, tells)),

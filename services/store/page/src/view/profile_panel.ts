@@ -11,7 +11,7 @@ import type { View, ViewState } from "../model/view_state";
 import type { PageData } from "../data/loader";
 import { parseProfileType } from "../model/profile_type";
 import { describeNode, DetailsBar } from "./details_bar";
-import { button, h } from "./dom";
+import { button, h, refill } from "./dom";
 import type { SetState } from "./controls";
 import { FlameView } from "./flame_view";
 import { SandwichView } from "./sandwich_view";
@@ -61,13 +61,17 @@ export class ProfilePanel {
   private query: Query = { matches: null, error: "" };
   private selectedKey = "";
 
-  constructor(private readonly set: SetState) {
+  // `copy` puts a text on the clipboard.
+  constructor(
+    private readonly set: SetState,
+    copy: (text: string) => void,
+  ) {
     this.details = new DetailsBar({
       focus: (name) => set({ focus: name, zoom: "" }),
       ignore: (name) => set({ ignore: name, zoom: "" }),
       sandwich: (name) => this.openSandwich(name),
       search: (name) => set({ search: exactly(name) }),
-      copy: (name) => void navigator.clipboard?.writeText(name),
+      copy,
     });
     this.flame = new FlameView("Flame graph", false, {
       zoom: (node) => set({ zoom: pathKey(node) }),
@@ -179,7 +183,8 @@ export class ProfilePanel {
 
   private renderToolbar(): void {
     const state = this.state!;
-    this.tabs.replaceChildren(
+    refill(
+      this.tabs,
       ...VIEWS.map(([view, label]) =>
         button(label, () => this.set({ view }), { "aria-pressed": String(state.view === view) }),
       ),
@@ -187,18 +192,21 @@ export class ProfilePanel {
     if (document.activeElement !== this.search) this.search.value = state.search;
     const option = (label: string, on: boolean, patch: Partial<ViewState>): HTMLElement =>
       button(label, () => this.set({ zoom: "", ...patch }), { "aria-pressed": String(on) });
-    this.switches.replaceChildren(
+    refill(
+      this.switches,
       option("Invert", state.inverted, { inverted: !state.inverted }),
       option("Collapse recursion", state.collapsed, { collapsed: !state.collapsed }),
       button(
         state.colours === "module" ? "Colour: module" : "Colour: name",
         () => this.set({ colours: state.colours === "module" ? "name" : "module" }),
+        { "data-key": "colours" },
       ),
     );
     const chip = (label: string, patch: Partial<ViewState>): HTMLElement =>
       button(`${label} ✕`, () => this.set(patch), { class: "chip", "aria-label": `Remove ${label}` });
     this.key.hidden = !this.data?.base;
-    this.chips.replaceChildren(
+    refill(
+      this.chips,
       ...(state.focus ? [chip(`focus: ${state.focus}`, { focus: "", zoom: "" })] : []),
       ...(state.ignore ? [chip(`ignore: ${state.ignore}`, { ignore: "", zoom: "" })] : []),
       ...(state.zoom ? [chip("zoom", { zoom: "" })] : []),

@@ -3,7 +3,7 @@
 import type { Overview } from "../data/loader";
 import { addsUp, parseProfileType } from "../model/profile_type";
 import { formatValue } from "../model/units";
-import { button, h, svg } from "./dom";
+import { button, h, refill, svg } from "./dom";
 
 const SPARK_WIDTH = 64;
 const SPARK_HEIGHT = 18;
@@ -54,16 +54,9 @@ export class ServiceList {
     this.search.hidden = entries.length < SEARCH_FROM;
     const wanted = this.search.hidden ? "" : this.search.value.trim().toLowerCase();
     const shown = entries.filter((e) => e.name.toLowerCase().includes(wanted));
-    const focused = this.list.contains(document.activeElement)
-      ? (document.activeElement as HTMLElement).dataset.service
-      : undefined;
     const all = { name: "", course: sumOf(entries), sum: 0 };
     all.sum = all.course.reduce((a, b) => a + b, 0);
-    this.list.replaceChildren(...[all, ...shown].map((entry) => this.row(entry)));
-    if (focused !== undefined) {
-      const buttons = [...this.list.querySelectorAll<HTMLElement>("button")];
-      buttons.find((b) => b.dataset.service === focused)?.focus();
-    }
+    refill(this.list, ...[all, ...shown].map((entry) => this.row(entry)));
   }
 
   private entries(): Entry[] {
@@ -80,7 +73,7 @@ export class ServiceList {
     const title = entry.name || "All services";
     const value = this.valueOf(entry);
     const item = button("", () => this.choose(entry.name), {
-      "data-service": entry.name,
+      "data-key": entry.name,
       "aria-current": entry.name === this.service ? "true" : null,
       "aria-label": `${title}${value ? `, ${value}` : ""}`,
       title,

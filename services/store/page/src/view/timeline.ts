@@ -5,7 +5,7 @@ import { regular, type Timeline as Course } from "../data/loader";
 import { addsUp, parseProfileType } from "../model/profile_type";
 import { formatMoment, type Interval } from "../model/time_range";
 import { formatRate, formatValue } from "../model/units";
-import { h, svg } from "./dom";
+import { h, refill, svg } from "./dom";
 
 export interface TimelineScene {
   course: Course;
@@ -244,7 +244,8 @@ export class TimelineView {
   private renderLegend(grouped: boolean): void {
     const titles = grouped ? this.scene!.legend.slice(0, SERIES_COLOURS) : [];
     this.legend.hidden = titles.length === 0;
-    this.legend.replaceChildren(
+    refill(
+      this.legend,
       ...titles.map((title, i) =>
         h(
           "li",

@@ -6,7 +6,7 @@ import type { Matcher } from "../model/search";
 import { sortTop, topTable, type TopColumn, type TopRow } from "../model/top";
 import type { Tree } from "../model/tree";
 import { formatShare, formatValue } from "../model/units";
-import { button, h } from "./dom";
+import { button, h, refill } from "./dom";
 
 export interface TopEvents {
   // A function was chosen: find it in the flame graph.
@@ -61,19 +61,21 @@ export class TopTable {
     const delta = (row: TopRow): number => changeOf(tree, row).delta;
     sortTop(this.rows, this.column, this.descending, delta);
     const shown = this.matches ? this.rows.filter((row) => this.matches!(row.name)) : this.rows;
-    this.head.replaceChildren(
+    refill(
+      this.head,
       this.header("Function", "name"),
       this.header("Self", "self"),
       this.header("Total", "total"),
       ...(tree.diff ? [this.header("Change", "delta")] : []),
     );
-    this.body.replaceChildren(...shown.slice(0, this.limit).map((row) => this.row(tree, row)));
+    refill(this.body, ...shown.slice(0, this.limit).map((row) => this.row(tree, row)));
     const left = shown.length - this.limit;
     const showMore = (): void => {
       this.limit += PAGE * 5;
       this.render();
     };
-    this.more.replaceChildren(
+    refill(
+      this.more,
       left > 0
         ? button(`Show more (${left} left)`, showMore)
         : h("span", {}, shown.length === 0 ? "No function matches the search." : ""),
@@ -92,7 +94,7 @@ export class TopTable {
     return h(
       "th",
       { scope: "col", "aria-sort": active ? order : "none", class: column },
-      button(title + mark, sort),
+      button(title + mark, sort, { "data-key": column }),
     );
   }
 
@@ -105,9 +107,13 @@ export class TopTable {
       h(
         "td",
         { class: "name" },
-        button(name, () => this.events.find(row.name), { class: `frame ${kind}`, title: name }),
+        button(name, () => this.events.find(row.name), {
+          class: `frame ${kind}`,
+          title: name,
+        }),
         button("⇅", () => this.events.sandwich(row.name), {
           class: "sandwich",
+          "data-key": `sandwich ${name}`,
           title: "Sandwich",
           "aria-label": `Sandwich of ${name}`,
         }),
