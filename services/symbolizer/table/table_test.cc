@@ -1,0 +1,155 @@
+#include "services/symbolizer/table/table.h"
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "services/common/base/unique_fd.h"
+#include "services/common/elf/inspect.h"
+#include "services/symbolizer/table/table_job.h"
+#include "services/symbolizer/table/table_store.h"
+#include "services/symbolizer/table/table_writer.h"
+
+namespace stoker::symbolizer {
+namespace {
+
+class TableTest : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<TableStore> OpenStore(std::uint64_t max_bytes = 1 << 20) {
+    auto store = TableStore::Open(folder_, max_bytes);
+    EXPECT_TRUE(store.ok()) << store.status();
+    return *std::move(store);
+  }
+
+  const std::string folder_ = ::testing::TempDir() + "/tables_" + std::to_string(getpid());
+  const std::string bytes_ =
+      *WriteTable({{0x1000, 0x1010, "_Z1av"}, {0x1010, 0x1020, "b"}, {0x2000, 0x2001, "_Z1av"}});
+};
+
+UniqueFd MemoryFile(const std::string& bytes) {
+  UniqueFd fd(memfd_create("data", MFD_CLOEXEC));
+  EXPECT_EQ(write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  return fd;
+}
+
+// What was written is found by its addresses, and nothing by the addresses between.
+TEST_F(TableTest, Find) {
+  const auto store = OpenStore();
+  ASSERT_TRUE(store->WriteFile("x", bytes_).ok());
+  store->Add("x");
+  const std::shared_ptr<const Table> table = store->Find("x");
+  ASSERT_NE(table, nullptr);
+  EXPECT_EQ(table->Name(*table->Find(0x1000)), "_Z1av");
+  EXPECT_EQ(table->Name(*table->Find(0x100f)), "_Z1av");
+  EXPECT_EQ(table->Name(*table->Find(0x1010)), "b");
+  EXPECT_EQ(table->NameId(*table->Find(0x2000)), table->NameId(*table->Find(0x1000)));
+  for (const std::uint64_t address : {0ULL, 0xfffULL, 0x1020ULL, 0x2001ULL, ~0ULL}) {
+    EXPECT_EQ(table->Find(address), std::nullopt) << address;
+  }
+  EXPECT_EQ(store->Find("y"), nullptr);
+}
+
+// A table with any byte changed is refused, never read.
+TEST_F(TableTest, Damage) {
+  for (std::size_t i = 0; i < bytes_.size(); ++i) {
+    std::string damaged = bytes_;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
+    // The base address alone is not under the checksum: it moves names, it reads no byte more.
+    if (i >= 16 && i < 24) continue;
+    EXPECT_FALSE(Table::Check(damaged).ok()) << i;
+    EXPECT_FALSE(Table::Check(bytes_.substr(0, i)).ok()) << i;
+  }
+}
+
+// A store finds its tables again after a restart; a file that was damaged meanwhile is gone.
+TEST_F(TableTest, Restart) {
+  ASSERT_TRUE(OpenStore()->WriteFile("x", bytes_).ok());
+  EXPECT_NE(OpenStore()->Find("x"), nullptr);
+  std::ofstream(folder_ + "/x.table") << "damaged";
+  EXPECT_EQ(OpenStore()->Find("x"), nullptr);
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/x.table"));
+}
+
+// Past its bytes a store removes what was not used for longest; who holds a table keeps it.
+TEST_F(TableTest, Evicts) {
+  const auto store = OpenStore(2 * bytes_.size());
+  for (const char* id : {"a", "b"}) {
+    ASSERT_TRUE(store->WriteFile(id, bytes_).ok());
+    store->Add(id);
+  }
+  const auto held = store->Find("b");
+  EXPECT_NE(store->Find("a"), nullptr);
+  ASSERT_TRUE(store->WriteFile("c", bytes_).ok());
+  store->Add("c");
+  EXPECT_EQ(store->Find("b"), nullptr);
+  EXPECT_NE(store->Find("a"), nullptr);
+  EXPECT_EQ(held->Name(*held->Find(0x1010)), "b");
+  EXPECT_EQ(store->disk_bytes(), 2 * bytes_.size());
+}
+
+// Ids differ when any part of the key differs.
+TEST_F(TableTest, Ids) {
+  symbol::v1::BinaryKey key;
+  key.set_tenant("ab");
+  key.set_build_id("c");
+  const std::string id = TableId(key);
+  symbol::v1::BinaryKey other = key;
+  other.set_tenant("a");
+  other.set_build_id("bc");
+  EXPECT_NE(TableId(other), id);
+  other = key;
+  other.set_content_hash(1);
+  EXPECT_NE(TableId(other), id);
+}
+
+// The sections that a collector sends become a table that names the program's functions.
+TEST_F(TableTest, ElfJob) {
+  std::ifstream file("services/common/elf/program", std::ios::binary);
+  const std::string program{std::istreambuf_iterator<char>(file), {}};
+  const auto inspection = elf::Inspect(elf::MemorySource(program));
+  ASSERT_TRUE(inspection.ok()) << inspection.status();
+  std::string data;
+  for (int i = 0; i < inspection->layout().sections_size(); ++i) {
+    const auto& section = inspection->layout().sections(i);
+    if (section.has_data())
+      data += program.substr(inspection->file_offset(i), section.size_bytes());
+  }
+  const UniqueFd fd = MemoryFile(data);
+  const auto table = TableJobs().at(kElfTableJob)(std::vector<int>{fd.get()},
+                                                  inspection->layout().SerializeAsString());
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_NE(table->find("stoker_work"), std::string::npos);
+  EXPECT_TRUE(Table::Check(*table).ok());
+}
+
+// A kernel's symbol ends where the next begins.
+TEST_F(TableTest, KernelJob) {
+  symbol::v1::KernelTable kernel;
+  for (const std::uint64_t offset : {0x0, 0x100, 0x100, 0x180}) kernel.add_offset(offset);
+  for (const char* name : {"_stext", "alias", "do_syscall_64", "last"}) kernel.add_name(name);
+  const UniqueFd fd = MemoryFile(kernel.SerializeAsString());
+  const auto bytes = TableJobs().at(kKernelTableJob)(std::vector<int>{fd.get()}, "");
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  const auto store = OpenStore();
+  ASSERT_TRUE(store->WriteFile("k", *bytes).ok());
+  store->Add("k");
+  const auto table = store->Find("k");
+  EXPECT_EQ(table->Name(*table->Find(0x17f)), "do_syscall_64");
+  EXPECT_EQ(table->Name(*table->Find(0xff)), "_stext");
+  EXPECT_EQ(table->Name(*table->Find(0x181)), "last");
+
+  kernel.set_offset(3, 1);
+  const UniqueFd unordered = MemoryFile(kernel.SerializeAsString());
+  EXPECT_FALSE(TableJobs().at(kKernelTableJob)(std::vector<int>{unordered.get()}, "").ok());
+}
+
+}  // namespace
+}  // namespace stoker::symbolizer
