@@ -1,0 +1,286 @@
+#include "services/symbolizer/profile_assembler.h"
+
+#include <algorithm>
+#include <limits>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include "services/common/model/labels.h"
+#include "services/common/pprof/profile_builder.h"
+#include "services/common/wire/labels.h"
+
+namespace stoker::symbolizer {
+namespace {
+
+using pprof::ProfileBuilder;
+using sample::v1::Stack;
+using wire::StackDictionary;
+
+// What pyroscope.ebpf's profiles are called when the target does not say (alloy.md §2).
+constexpr std::string_view kDefaultName = "process_cpu";
+
+std::string Hex(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) {
+    fmt::format_to(std::back_inserter(text), "{:02x}", static_cast<unsigned char>(byte));
+  }
+  return text;
+}
+
+std::int64_t Value(std::uint64_t count, std::int64_t period) {
+  std::int64_t value = 0;
+  const bool overflow = __builtin_mul_overflow(count, period, &value);
+  return overflow ? std::numeric_limits<std::int64_t>::max() : value;
+}
+
+// The samples of one label set.
+struct Group {
+  struct Sample {
+    std::uint32_t part;
+    std::uint32_t stack;
+    std::uint64_t count;
+    auto operator<=>(const Sample&) const = default;
+  };
+  std::vector<Sample> samples;
+  // By target id.
+  std::map<std::string, std::uint64_t> targets;
+  std::uint64_t sample_count = 0;
+};
+
+std::map<model::Labels, Group> GroupByLabels(const IntervalSamples& interval) {
+  std::map<model::Labels, Group> groups;
+  for (std::uint32_t part = 0; part < interval.parts.size(); ++part) {
+    const IntervalPart& from = interval.parts[part];
+    std::vector<Group*> group_of;
+    for (const auto& series : from.series) {
+      model::Labels labels = series.labels;
+      if (!labels.Has("__name__")) labels.Set("__name__", kDefaultName);
+      group_of.push_back(&groups[std::move(labels)]);
+    }
+    for (const auto& sample : from.samples) {
+      if (sample.count == 0) continue;
+      Group& group = *group_of[sample.series];
+      group.samples.push_back({part, sample.stack, sample.count});
+      group.targets[from.series[sample.series].target_id] += sample.count;
+      group.sample_count += sample.count;
+    }
+  }
+  std::erase_if(groups, [](const auto& entry) { return entry.second.samples.empty(); });
+  return groups;
+}
+
+// Sums samples of equal stacks, which the batches of an interval may repeat.
+void MergeEqualStacks(std::vector<Group::Sample>& samples) {
+  std::sort(samples.begin(), samples.end());
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const Group::Sample sample = samples[i];
+    if (kept > 0 && samples[kept - 1].part == sample.part &&
+        samples[kept - 1].stack == sample.stack) {
+      samples[kept - 1].count += sample.count;
+    } else {
+      samples[kept++] = sample;
+    }
+  }
+  samples.resize(kept);
+}
+
+// Locations of the frames of one dictionary: numbered once for each profile. A slot counts when its
+// epoch is that of the profile, so that nothing is cleared between profiles.
+class LocationCache {
+ public:
+  explicit LocationCache(FrameNames& names)
+      : names_(names), slots_(names.dictionary().frames.size()) {}
+
+  struct Slot {
+    std::uint32_t epoch = 0;
+    Naming naming = Naming::kNoTable;
+    std::uint64_t id = 0;
+  };
+
+  const Slot& Location(std::uint32_t frame, std::uint32_t epoch, ProfileBuilder& builder) {
+    Slot& slot = slots_[frame];
+    if (slot.epoch != epoch) slot = Add(frame, epoch, builder);
+    return slot;
+  }
+
+  [[nodiscard]] const StackDictionary& dictionary() const { return names_.dictionary(); }
+
+ private:
+  Slot Add(std::uint32_t number, std::uint32_t epoch, ProfileBuilder& builder) {
+    const StackDictionary::Frame& frame = dictionary().frames[number];
+    const FrameNames::Resolved resolved = names_.Resolve(number);
+    Slot slot = {.epoch = epoch, .naming = resolved.naming};
+    if (resolved.naming == Naming::kNamedByNode) {
+      slot.id = AddNodeNamed(frame, builder);
+      return slot;
+    }
+    const bool named = resolved.naming == Naming::kNamed;
+    const std::uint64_t mapping = AddMapping(frame.mapping, named, builder);
+    const std::uint64_t address = FrameNames::LookUpAddress(frame);
+    if (named) {
+      const FrameNames::Name& name = names_.name(resolved.name);
+      const std::uint64_t function =
+          builder.AddFunction({.name = name.shown, .system_name = name.mangled});
+      slot.id = builder.AddLocation(mapping, address, {{.function_id = function}});
+    } else {
+      slot.id = builder.AddLocation(mapping, address, {});
+    }
+    return slot;
+  }
+
+  std::uint64_t AddNodeNamed(const StackDictionary::Frame& frame, ProfileBuilder& builder) {
+    const StackDictionary& all = dictionary();
+    const std::uint64_t function = builder.AddFunction(
+        {.name = all.strings[frame.function], .filename = all.strings[frame.file]});
+    const std::uint64_t mapping = AddMapping(frame.mapping, true, builder);
+    return builder.AddLocation(mapping, frame.address,
+                               {{.function_id = function, .line = frame.line}});
+  }
+
+  std::uint64_t AddMapping(std::uint32_t number, bool named, ProfileBuilder& builder) {
+    if (number == 0) return 0;
+    const StackDictionary::Mapping& mapping = dictionary().mappings[number];
+    const std::string build_id = Hex(mapping.binary.build_id());
+    return builder.AddMapping(
+        {.filename = mapping.path, .build_id = build_id, .has_functions = named});
+  }
+
+  FrameNames& names_;
+  std::vector<Slot> slots_;
+};
+
+// Writes the profiles of one interval, one after the other.
+class Assembler {
+ public:
+  Assembler(const sample::v1::Hello& hello, const IntervalSamples& interval, AssemblyCounts& counts)
+      : hello_(hello), interval_(interval), counts_(counts) {
+    std::unordered_map<const FrameNames*, std::size_t> known;
+    for (const IntervalPart& part : interval.parts) {
+      const auto [entry, is_new] = known.try_emplace(part.names.get(), caches_.size());
+      if (is_new) caches_.emplace_back(*part.names);
+      cache_of_part_.push_back(entry->second);
+    }
+  }
+
+  AssembledProfile Assemble(const model::Labels& labels, Group group) {
+    AssembledProfile assembled;
+    for (auto& [target_id, samples] : group.targets) {
+      assembled.targets.push_back({target_id, std::string(labels.Get("service_name")), samples});
+    }
+    profile::v1::Profile& profile = assembled.profile;
+    profile.set_id(Id(labels));
+    *profile.mutable_receivers() = hello_.receivers();
+    wire::ToProto(labels, profile.mutable_labels());
+    profile.set_tenant(hello_.tenant());
+    profile.set_start_ns(interval_.start_ns);
+    profile.set_duration_ns(interval_.end_ns - interval_.start_ns);
+    profile.set_producer(hello_.component_id());
+    profile.set_samples(group.sample_count);
+    profile.set_pprof(Pprof(std::move(group.samples)));
+    return assembled;
+  }
+
+ private:
+  // See Profile.id.
+  [[nodiscard]] std::string Id(const model::Labels& labels) const {
+    const std::string parts[] = {hello_.node_id(),
+                                 hello_.component_id(),
+                                 labels.ToString(),
+                                 hello_.tenant(),
+                                 hello_.sample_type().type(),
+                                 std::to_string(interval_.start_ns),
+                                 std::to_string(interval_.part)};
+    std::string bytes;
+    for (const std::string& part : parts) {
+      fmt::format_to(std::back_inserter(bytes), "{}:{}", part.size(), part);
+    }
+    XXH128_canonical_t id;
+    XXH128_canonicalFromHash(&id, XXH3_128bits(bytes.data(), bytes.size()));
+    return {reinterpret_cast<const char*>(id.digest), sizeof id.digest};
+  }
+
+  std::string Pprof(std::vector<Group::Sample> samples) {
+    ++epoch_;
+    ProfileBuilder builder;
+    builder.AddSampleType(hello_.sample_type().type(), hello_.sample_type().unit());
+    builder.SetPeriod(hello_.period_type().type(), hello_.period_type().unit(), hello_.period());
+    builder.SetTime(interval_.start_ns, interval_.end_ns - interval_.start_ns);
+    MergeEqualStacks(samples);
+    for (const Group::Sample& sample : samples) AddSample(sample, builder);
+    return std::move(builder).FinishGzip();
+  }
+
+  void AddSample(const Group::Sample& sample, ProfileBuilder& builder) {
+    LocationCache& cache = caches_[cache_of_part_[sample.part]];
+    locations_.clear();
+    for (const std::uint32_t frame : cache.dictionary().StackFrames(sample.stack)) {
+      const LocationCache::Slot& slot = cache.Location(frame, epoch_, builder);
+      ++counts_.frames[static_cast<std::size_t>(slot.naming)];
+      locations_.push_back(slot.id);
+    }
+    const Stack::StopReason reason = cache.dictionary().stop_reasons[sample.stack];
+    counts_.stopped_samples[reason] += sample.count;
+    if (const std::string_view word = StopReasonWord(reason); !word.empty()) {
+      const std::uint64_t function =
+          builder.AddFunction({.name = fmt::format("[unwind: {}]", word)});
+      locations_.push_back(builder.AddLocation(0, 0, {{.function_id = function}}));
+    }
+    const std::int64_t value = Value(sample.count, hello_.period());
+    builder.AddSample(locations_, std::span(&value, 1));
+  }
+
+  const sample::v1::Hello& hello_;
+  const IntervalSamples& interval_;
+  AssemblyCounts& counts_;
+  std::vector<LocationCache> caches_;
+  std::vector<std::size_t> cache_of_part_;
+  std::vector<std::uint64_t> locations_;
+  std::uint32_t epoch_ = 0;
+};
+
+}  // namespace
+
+std::vector<AssembledProfile> AssembleProfiles(const sample::v1::Hello& hello,
+                                               const IntervalSamples& interval,
+                                               AssemblyCounts& counts) {
+  Assembler assembler(hello, interval, counts);
+  std::vector<AssembledProfile> profiles;
+  for (auto& [labels, group] : GroupByLabels(interval)) {
+    profiles.push_back(assembler.Assemble(labels, std::move(group)));
+  }
+  return profiles;
+}
+
+std::string_view StopReasonWord(Stack::StopReason reason) {
+  switch (reason) {
+    case Stack::STOP_REASON_FRAME_LIMIT:
+      return "frame_limit";
+    case Stack::STOP_REASON_NO_MAPPING:
+      return "no_mapping";
+    case Stack::STOP_REASON_TABLE_ABSENT:
+      return "table_absent";
+    case Stack::STOP_REASON_NO_RULE:
+      return "no_rule";
+    case Stack::STOP_REASON_UNSUPPORTED_RULE:
+      return "unsupported_rule";
+    case Stack::STOP_REASON_READ_FAILED:
+      return "read_failed";
+    case Stack::STOP_REASON_NO_PROGRESS:
+      return "no_progress";
+    case Stack::STOP_REASON_INTERPRETER_DATA:
+      return "interpreter_data";
+    case Stack::STOP_REASON_PROGRAM_LIMIT:
+      return "program_limit";
+    case Stack::STOP_REASON_COMPAT_TASK:
+      return "compat_task";
+    default:
+      // Complete, or the end of frame pointers, which may well be the thread's entry.
+      return {};
+  }
+}
+
+}  // namespace stoker::symbolizer
