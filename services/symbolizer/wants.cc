@@ -1,0 +1,164 @@
+#include "services/symbolizer/wants.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "services/common/base/status.h"
+
+namespace stoker::symbolizer {
+
+Wants::Wants(const Options& options, Random& random, ResumeOffset resume_offset)
+    : options_(options), random_(random), resume_offset_(std::move(resume_offset)) {}
+
+bool Wants::Need(const Binary& binary, const std::string& node_id, absl::Duration now) {
+  if (entries_.size() >= options_.max_wants && !entries_.contains(binary.id)) return false;
+  const auto [it, is_new] = entries_.try_emplace(binary.id);
+  Entry& entry = it->second;
+  entry.nodes.insert(node_id);
+  entry.last_needed = now;
+  const bool again = entry.state == State::kRefused && now >= entry.until;
+  if (is_new) entry.binary = binary;
+  if (is_new || again) {
+    entry.state = State::kWanted;
+    entry.first_wanted = now;
+  }
+  return is_new || again;
+}
+
+bool Wants::IsSettled(const std::string& id, absl::Duration now) const {
+  const auto it = entries_.find(id);
+  if (it == entries_.end() || it->second.state == State::kRefused) return true;
+  const absl::Duration wait = IsServed(it->second)
+                                  ? options_.symbol_wait
+                                  : std::min(options_.symbol_wait, options_.absent_wait);
+  return now >= it->second.first_wanted + wait;
+}
+
+void Wants::Subscribe(std::uint64_t number, const std::string& node_id, Subscriber* subscriber) {
+  subscribers_[number] = {node_id, subscriber};
+}
+
+void Wants::Unsubscribe(std::uint64_t number) {
+  const auto it = subscribers_.find(number);
+  if (it == subscribers_.end()) return;
+  for (auto& [id, entry] : entries_) {
+    // What the node was asked and has not begun to send is asked of another.
+    if (entry.state == State::kLeased && entry.lease_node == it->second.id) {
+      entry.state = State::kWanted;
+    }
+  }
+  subscribers_.erase(it);
+}
+
+absl::Status Wants::BeginPut(const std::string& id, std::uint64_t lease_id) {
+  const auto it = entries_.find(id);
+  if (it == entries_.end()) return NotFound("the binary is not wanted");
+  Entry& entry = it->second;
+  if (entry.state != State::kLeased || entry.lease_id != lease_id) {
+    return NotFound("the lease has ended");
+  }
+  entry.state = State::kUploading;
+  return absl::OkStatus();
+}
+
+void Wants::EndPut(const std::string& id, Outcome outcome, const std::string& reason,
+                   absl::Duration now) {
+  const auto it = entries_.find(id);
+  if (it == entries_.end()) return;
+  Entry& entry = it->second;
+  entry.reason = reason;
+  switch (outcome) {
+    case Outcome::kTable:
+      entries_.erase(it);
+      return;
+    case Outcome::kInterrupted:
+      entry.state = State::kWanted;
+      return;
+    case Outcome::kUnavailable:
+      entry.state = State::kRefused;
+      entry.until = now + options_.retry_unavailable;
+      return;
+    case Outcome::kFailed:
+      ++entry.failures;
+      entry.state = entry.failures < options_.max_failures ? State::kWanted : State::kRefused;
+      entry.until = now + options_.retry_failed;
+      return;
+  }
+}
+
+void Wants::Tick(absl::Duration now) {
+  std::erase_if(entries_, [&](const auto& item) {
+    const Entry& entry = item.second;
+    const bool idle =
+        entry.state == State::kWanted || (entry.state == State::kRefused && now >= entry.until);
+    return idle && now >= entry.last_needed + options_.forget;
+  });
+  Leases leases = CountLeases();
+  for (auto& [id, entry] : entries_) {
+    if (entry.state == State::kLeased && now >= entry.until) entry.state = State::kWanted;
+    if (entry.state == State::kWanted) Assign(entry, leases, now);
+  }
+}
+
+Wants::Leases Wants::CountLeases() const {
+  Leases leases;
+  for (const auto& [id, entry] : entries_) {
+    const bool held = entry.state == State::kLeased || entry.state == State::kUploading;
+    if (held) ++leases[entry.lease_node];
+  }
+  return leases;
+}
+
+void Wants::Assign(Entry& entry, Leases& leases, absl::Duration now) {
+  for (const auto& [number, node] : subscribers_) {
+    // After a failure another node goes first, if there is one.
+    const bool again = node.id == entry.lease_node && entry.nodes.size() > 1;
+    if (again || !entry.nodes.contains(node.id) || leases[node.id] >= options_.leases_per_node) {
+      continue;
+    }
+    ++leases[node.id];
+    entry.state = State::kLeased;
+    entry.lease_id = random_.Next();
+    entry.lease_node = node.id;
+    entry.until = now + options_.lease;
+    symbol::v1::WantResponse response;
+    symbol::v1::Wanted& wanted = *response.add_wanted();
+    *wanted.mutable_key() = entry.binary.key;
+    wanted.set_data(entry.binary.data);
+    wanted.set_path(entry.binary.path);
+    wanted.set_lease_id(entry.lease_id);
+    wanted.set_lease_ms(absl::ToInt64Milliseconds(options_.lease));
+    wanted.set_resume_offset(resume_offset_(entry.binary.id));
+    node.subscriber->Ask(response);
+    return;
+  }
+  // Nobody else: the same node may be asked the next time.
+  entry.lease_node.clear();
+}
+
+bool Wants::IsServed(const Entry& entry) const {
+  if (entry.state == State::kUploading) return true;
+  return std::any_of(subscribers_.begin(), subscribers_.end(), [&entry](const auto& subscriber) {
+    return entry.nodes.contains(subscriber.second.id);
+  });
+}
+
+std::vector<Wants::Description> Wants::Describe(std::size_t limit) const {
+  static constexpr const char* kStates[] = {"wanted", "asked", "arriving", "refused"};
+  std::vector<Description> descriptions;
+  for (const auto& [id, entry] : entries_) {
+    if (descriptions.size() >= limit) break;
+    std::string build_id;
+    for (const char byte : entry.binary.key.build_id()) {
+      build_id += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    }
+    std::string state = kStates[static_cast<int>(entry.state)];
+    if (!entry.reason.empty()) state += ": " + entry.reason;
+    descriptions.push_back({entry.binary.path, std::move(build_id), std::move(state)});
+  }
+  return descriptions;
+}
+
+}  // namespace stoker::symbolizer

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/time/time.h>
+
+#include "proto/symbol/v1/symbol.pb.h"
+#include "proto/symbol/v1/symbol_service.pb.h"
+#include "services/common/base/random.h"
+
+namespace stoker::symbolizer {
+
+// The binaries whose symbols are missing: who saw them, who was asked, and how long profiles wait
+// for them. A binary is asked of one node at a time, under a lease. Used by one thread; times are
+// Clock::Monotonic.
+class Wants {
+ public:
+  struct Options {
+    // How long profiles wait for a binary, from when it was first wanted.
+    absl::Duration symbol_wait = absl::Seconds(30);
+    // The same, while no node that saw it listens.
+    absl::Duration absent_wait = absl::Seconds(5);
+    absl::Duration lease = absl::Seconds(60);
+    // When a node that could not serve a binary is asked again, should it still be wanted.
+    absl::Duration retry_unavailable = absl::Minutes(10);
+    // The same after its bytes made the parser fail twice.
+    absl::Duration retry_failed = absl::Hours(24);
+    int max_failures = 2;
+    std::size_t leases_per_node = 4;
+    // Binaries remembered; more are not asked for. One that nobody needs is forgotten.
+    std::size_t max_wants = 65'536;
+    absl::Duration forget = absl::Hours(1);
+  };
+
+  // A node that listens for what is wanted.
+  class Subscriber {
+   public:
+    virtual ~Subscriber() = default;
+    virtual void Ask(const symbol::v1::WantResponse& response) = 0;
+  };
+
+  // Where an interrupted Put goes on; asked for each time a binary is.
+  using ResumeOffset = std::function<std::uint64_t(const std::string& table_id)>;
+
+  Wants(const Options& options, Random& random, ResumeOffset resume_offset);
+
+  struct Binary {
+    // TableId of the key.
+    std::string id;
+    symbol::v1::BinaryKey key;
+    symbol::v1::SymbolData data = symbol::v1::SYMBOL_DATA_UNSPECIFIED;
+    std::string path;
+  };
+  // `node_id` saw a binary that has no table. True when it was not known to be wanted.
+  bool Need(const Binary& binary, const std::string& node_id, absl::Duration now);
+  // Whether profiles should not wait for it (any longer).
+  [[nodiscard]] bool IsSettled(const std::string& id, absl::Duration now) const;
+
+  // `subscriber` is borrowed until Unsubscribe.
+  void Subscribe(std::uint64_t number, const std::string& node_id, Subscriber* subscriber);
+  void Unsubscribe(std::uint64_t number);
+
+  // A Put begins under a lease. NOT_FOUND: it is not wanted (any more), or the lease has ended.
+  absl::Status BeginPut(const std::string& id, std::uint64_t lease_id);
+
+  enum class Outcome {
+    // Its table stands.
+    kTable,
+    // The node cannot serve it.
+    kUnavailable,
+    // The bytes made the parser fail.
+    kFailed,
+    // The stream ended too early.
+    kInterrupted,
+  };
+  void EndPut(const std::string& id, Outcome outcome, const std::string& reason,
+              absl::Duration now);
+
+  // Ends leases that ran out, and asks for what is not asked for.
+  void Tick(absl::Duration now);
+
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  // What is wanted, for /debug/state: path, build id and what stands in the way.
+  struct Description {
+    std::string path;
+    std::string build_id;
+    std::string state;
+  };
+  [[nodiscard]] std::vector<Description> Describe(std::size_t limit) const;
+
+ private:
+  enum class State { kWanted, kLeased, kUploading, kRefused };
+  struct Entry {
+    Binary binary;
+    std::set<std::string> nodes;
+    State state = State::kWanted;
+    absl::Duration first_wanted;
+    absl::Duration last_needed;
+    std::uint64_t lease_id = 0;
+    std::string lease_node;
+    // End of the lease, or of the refusal.
+    absl::Duration until;
+    int failures = 0;
+    std::string reason;
+  };
+  struct Node {
+    std::string id;
+    Subscriber* subscriber;
+  };
+
+  // By node id.
+  using Leases = std::map<std::string, std::size_t>;
+  [[nodiscard]] Leases CountLeases() const;
+  void Assign(Entry& entry, Leases& leases, absl::Duration now);
+  [[nodiscard]] bool IsServed(const Entry& entry) const;
+
+  const Options options_;
+  Random& random_;
+  const ResumeOffset resume_offset_;
+  std::map<std::string, Entry> entries_;
+  std::map<std::uint64_t, Node> subscribers_;
+};
+
+}  // namespace stoker::symbolizer
