@@ -25,16 +25,16 @@ std::uint32_t Symbols::InternMapping(const Mapping& mapping) {
   const auto found = mapping_index_.FindOrInsert(
       HashOf(mapping.filename, mapping.build_id, mapping.start, mapping.limit, mapping.offset,
              mapping.flags),
-      Next(mappings_), [&](std::uint32_t n) { return mappings_[n] == mapping; });
-  if (found.inserted) mappings_.push_back(mapping);
+      Next(tables_.mappings), [&](std::uint32_t n) { return tables_.mappings[n] == mapping; });
+  if (found.inserted) tables_.mappings.push_back(mapping);
   return found.number;
 }
 
 std::uint32_t Symbols::InternFunction(const Function& function) {
   const auto found = function_index_.FindOrInsert(
       HashOf(function.name, function.system_name, function.filename, function.start_line),
-      Next(functions_), [&](std::uint32_t n) { return functions_[n] == function; });
-  if (found.inserted) functions_.push_back(function);
+      Next(tables_.functions), [&](std::uint32_t n) { return tables_.functions[n] == function; });
+  if (found.inserted) tables_.functions.push_back(function);
   return found.number;
 }
 
@@ -42,27 +42,28 @@ std::uint32_t Symbols::InternLocation(std::uint32_t mapping, std::uint64_t addre
                                       std::span<const Line> lines) {
   std::uint64_t hash = HashOf(mapping, address);
   for (const Line& line : lines) hash = HashOf(hash, line.function, line.line);
-  const auto found = location_index_.FindOrInsert(hash, Next(locations_), [&](std::uint32_t n) {
-    const Location& other = locations_[n];
-    return other.mapping == mapping && other.address == address &&
-           std::ranges::equal(LinesOf(other), lines);
-  });
+  const auto found =
+      location_index_.FindOrInsert(hash, Next(tables_.locations), [&](std::uint32_t n) {
+        const Location& other = tables_.locations[n];
+        return other.mapping == mapping && other.address == address &&
+               std::ranges::equal(LinesOf(other), lines);
+      });
   if (found.inserted) {
-    locations_.push_back({.mapping = mapping,
-                          .address = address,
-                          .first_line = Next(lines_),
-                          .line_count = static_cast<std::uint32_t>(lines.size())});
-    lines_.insert(lines_.end(), lines.begin(), lines.end());
+    tables_.locations.push_back({.mapping = mapping,
+                                 .address = address,
+                                 .first_line = Next(tables_.lines),
+                                 .line_count = static_cast<std::uint32_t>(lines.size())});
+    tables_.lines.insert(tables_.lines.end(), lines.begin(), lines.end());
   }
   return found.number;
 }
 
 std::uint32_t Symbols::InternStack(std::uint32_t parent, std::uint32_t location) {
-  const auto found =
-      stack_index_.FindOrInsert(HashOf(parent, location), Next(stacks_), [&](std::uint32_t n) {
-        return stacks_[n].parent == parent && stacks_[n].location == location;
+  const auto found = stack_index_.FindOrInsert(
+      HashOf(parent, location), Next(tables_.stacks), [&](std::uint32_t n) {
+        return tables_.stacks[n].parent == parent && tables_.stacks[n].location == location;
       });
-  if (found.inserted) stacks_.push_back({.parent = parent, .location = location});
+  if (found.inserted) tables_.stacks.push_back({.parent = parent, .location = location});
   return found.number;
 }
 
@@ -81,19 +82,20 @@ bool Symbols::Equals(const WholeStack& whole, std::span<const std::uint32_t> loc
   if (whole.depth != locations.size()) return false;
   std::uint32_t stack = whole.leaf;
   for (const std::uint32_t location : locations) {
-    if (stacks_[stack].location != location) return false;
-    stack = stacks_[stack].parent;
+    if (tables_.stacks[stack].location != location) return false;
+    stack = tables_.stacks[stack].parent;
   }
   return true;
 }
 
 std::size_t Symbols::bytes() const {
   constexpr std::size_t kIndexEntry = 24;
-  return strings_.bytes() + strings_.size() * (8 + kIndexEntry) +
-         mappings_.size() * (sizeof(Mapping) + kIndexEntry) +
-         functions_.size() * (sizeof(Function) + kIndexEntry) +
-         locations_.size() * (sizeof(Location) + kIndexEntry) + lines_.size() * sizeof(Line) +
-         stacks_.size() * (sizeof(Stack) + kIndexEntry) +
+  return tables_.strings.bytes() + tables_.strings.size() * (8 + kIndexEntry) +
+         tables_.mappings.size() * (sizeof(Mapping) + kIndexEntry) +
+         tables_.functions.size() * (sizeof(Function) + kIndexEntry) +
+         tables_.locations.size() * (sizeof(Location) + kIndexEntry) +
+         tables_.lines.size() * sizeof(Line) +
+         tables_.stacks.size() * (sizeof(Stack) + kIndexEntry) +
          whole_stacks_.size() * (sizeof(WholeStack) + kIndexEntry);
 }
 

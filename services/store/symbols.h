@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "services/common/pprof/hash_index.h"
@@ -62,9 +63,21 @@ class Symbols {
     std::uint32_t location = kNone;
   };
 
-  Symbols() { stacks_.push_back({}); }
+  // Everything but the indexes, for storing.
+  struct Tables {
+    pprof::StringTable strings;
+    std::vector<Mapping> mappings;
+    std::vector<Function> functions;
+    std::vector<Location> locations;
+    std::vector<Line> lines;
+    std::vector<Stack> stacks = {Stack()};
+  };
 
-  std::uint32_t InternString(std::string_view text) { return strings_.Intern(text); }
+  Symbols() = default;
+  // For reading: interning does not find what is there. The caller has checked every number.
+  explicit Symbols(Tables tables) : tables_(std::move(tables)) {}
+
+  std::uint32_t InternString(std::string_view text) { return tables_.strings.Intern(text); }
   std::uint32_t InternMapping(const Mapping& mapping);
   std::uint32_t InternFunction(const Function& function);
   std::uint32_t InternLocation(std::uint32_t mapping, std::uint64_t address,
@@ -74,15 +87,17 @@ class Symbols {
   // A whole stack, the leaf first.
   std::uint32_t InternStack(std::span<const std::uint32_t> locations);
 
-  [[nodiscard]] std::string_view String(std::uint32_t number) const { return strings_.Get(number); }
-  [[nodiscard]] std::size_t strings() const { return strings_.size(); }
-  [[nodiscard]] const std::vector<Mapping>& mappings() const { return mappings_; }
-  [[nodiscard]] const std::vector<Function>& functions() const { return functions_; }
-  [[nodiscard]] const std::vector<Location>& locations() const { return locations_; }
-  [[nodiscard]] const std::vector<Line>& lines() const { return lines_; }
-  [[nodiscard]] const std::vector<Stack>& stacks() const { return stacks_; }
+  [[nodiscard]] std::string_view String(std::uint32_t number) const {
+    return tables_.strings.Get(number);
+  }
+  [[nodiscard]] std::size_t strings() const { return tables_.strings.size(); }
+  [[nodiscard]] const std::vector<Mapping>& mappings() const { return tables_.mappings; }
+  [[nodiscard]] const std::vector<Function>& functions() const { return tables_.functions; }
+  [[nodiscard]] const std::vector<Location>& locations() const { return tables_.locations; }
+  [[nodiscard]] const std::vector<Line>& lines() const { return tables_.lines; }
+  [[nodiscard]] const std::vector<Stack>& stacks() const { return tables_.stacks; }
   [[nodiscard]] std::span<const Line> LinesOf(const Location& location) const {
-    return {lines_.data() + location.first_line, location.line_count};
+    return {tables_.lines.data() + location.first_line, location.line_count};
   }
 
   // About what it occupies in memory.
@@ -96,12 +111,7 @@ class Symbols {
   [[nodiscard]] bool Equals(const WholeStack& whole,
                             std::span<const std::uint32_t> locations) const;
 
-  pprof::StringTable strings_;
-  std::vector<Mapping> mappings_;
-  std::vector<Function> functions_;
-  std::vector<Location> locations_;
-  std::vector<Line> lines_;
-  std::vector<Stack> stacks_;
+  Tables tables_;
   std::vector<WholeStack> whole_stacks_;
 
   pprof::HashIndex mapping_index_;

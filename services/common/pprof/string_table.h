@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "services/common/pprof/hash_index.h"
@@ -14,6 +15,10 @@ namespace stoker::pprof {
 class StringTable {
  public:
   StringTable();
+  // A table for reading, of a table's concatenated strings and where each begins (and the last ends):
+  // Intern does not find what is there.
+  StringTable(std::string bytes, std::vector<std::size_t> ends)
+      : bytes_(std::move(bytes)), ends_(std::move(ends)) {}
 
   std::uint32_t Intern(std::string_view text);
 

@@ -1,0 +1,44 @@
+#include "services/common/base/status.h"
+#include "services/common/runtime/service.h"
+#include "services/store/legacy_api.h"
+#include "services/store/metrics.h"
+#include "services/store/pusher.h"
+#include "services/store/querier.h"
+#include "services/store/routes.h"
+#include "services/store/storage.h"
+
+namespace stoker::store {
+namespace {
+
+runtime::ServiceInfo Info() {
+  return {.process = "store",
+          .summary =
+              "Keeps the profiles of one machine on disk and answers as Grafana Pyroscope does: "
+              "push profiles to it, point Grafana at it, or open its page in a browser.",
+          .http_listen = "127.0.0.1:4040",
+          .config_required = false,
+          .http_max_body_bytes = std::size_t{256} << 20};
+}
+
+absl::Status Run(runtime::Service& service) {
+  Metrics metrics(service.metrics());
+  STOKER_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> storage,
+                          Storage::Open({.dir = service.options().data_dir}, service.clock()));
+  Pusher pusher(*storage, metrics);
+  const Querier querier(*storage, service.clock());
+  const LegacyApi legacy(querier, service.clock());
+  AddRoutes(pusher, querier, legacy,
+            [&](std::string method, std::string path, http::Handler handler) {
+              service.HandleHttp(std::move(method), std::move(path), std::move(handler));
+            });
+  STOKER_RETURN_IF_ERROR(service.Serve({}));
+  service.WaitForStop();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace stoker::store
+
+int main(int argc, char** argv) {
+  return stoker::runtime::ServiceMain(argc, argv, stoker::store::Info(), stoker::store::Run);
+}

@@ -1,0 +1,110 @@
+#include "services/store/routes.h"
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "services/common/runtime/version.h"
+#include "services/store/connect.h"
+#include "services/store/page/page_assets.h"
+
+namespace stoker::store {
+namespace {
+
+// Pyroscope's ingestion_body_limit_mb.
+constexpr std::size_t kMaxPushBytes = 256 << 20;
+constexpr std::size_t kMaxQueryBytes = 4 << 20;
+
+// Whether the caller reads label names beyond the classic ones (pyroscope.md 0.5).
+bool AcceptsUtf8Names(const http::Request& request) {
+  return request.headers.Get("accept").value_or("").find("allow-utf8-labelnames=true") !=
+         std::string_view::npos;
+}
+
+void AddWriteApi(Pusher& pusher, const AddRoute& add) {
+  add("*", "/push.v1.PusherService/Push",
+      Unary<push::v1::PushRequest, push::v1::PushResponse>(
+          kMaxPushBytes,
+          [&](const auto& request, const http::Request&) { return pusher.Push(request); }));
+}
+
+// A call of QuerierService that needs nothing but its request.
+template <typename Req, typename Res>
+void AddQuery(const Querier& querier, const std::string& name,
+              absl::StatusOr<Res> (Querier::*method)(const Req&) const, const AddRoute& add) {
+  add("*", "/querier.v1.QuerierService/" + name,
+      Unary<Req, Res>(kMaxQueryBytes, [&querier, method](const Req& request, const http::Request&) {
+        return (querier.*method)(request);
+      }));
+}
+
+// A call whose answer depends on what label names the caller reads.
+template <typename Req, typename Res>
+void AddNamesQuery(const Querier& querier, const std::string& name,
+                   absl::StatusOr<Res> (Querier::*method)(const Req&, bool) const,
+                   const AddRoute& add) {
+  add("*", "/querier.v1.QuerierService/" + name,
+      Unary<Req, Res>(kMaxQueryBytes,
+                      [&querier, method](const Req& request, const http::Request& http) {
+                        return (querier.*method)(request, AcceptsUtf8Names(http));
+                      }));
+}
+
+void AddReadApi(const Querier& querier, const AddRoute& add) {
+  AddQuery(querier, "ProfileTypes", &Querier::ProfileTypes, add);
+  AddQuery(querier, "LabelValues", &Querier::LabelValues, add);
+  AddNamesQuery(querier, "LabelNames", &Querier::LabelNames, add);
+  AddNamesQuery(querier, "Series", &Querier::Series, add);
+  AddQuery(querier, "SelectMergeStacktraces", &Querier::SelectMergeStacktraces, add);
+  AddQuery(querier, "SelectMergeProfile", &Querier::SelectMergeProfile, add);
+  AddQuery(querier, "SelectSeries", &Querier::SelectSeries, add);
+  AddQuery(querier, "Diff", &Querier::Diff, add);
+  AddQuery(querier, "GetProfileStats", &Querier::GetProfileStats, add);
+  AddQuery(querier, "AnalyzeQuery", &Querier::AnalyzeQuery, add);
+}
+
+http::Response BuildInfo(const http::Request&) {
+  const nlohmann::json data = {
+      {"version", runtime::kVersion}, {"revision", ""},  {"branch", ""},
+      {"buildUser", "stoker"},        {"buildDate", ""}, {"goVersion", ""}};
+  return http::Json(200, nlohmann::json{{"status", "success"}, {"data", data}}.dump());
+}
+
+void AddPage(const AddRoute& add) {
+  for (const Asset& asset : PageAssets()) {
+    add("GET", std::string(asset.path), [&asset](const http::Request&) {
+      http::Response response;
+      response.headers.Add("Content-Type", std::string(asset.content_type));
+      if (asset.gzip) response.headers.Add("Content-Encoding", "gzip");
+      response.headers.Add("Cache-Control", asset.path.starts_with("/assets/")
+                                                ? "public, max-age=31536000, immutable"
+                                                : "no-cache");
+      response.headers.Add("X-Content-Type-Options", "nosniff");
+      // The page asks nobody but this store.
+      response.headers.Add("Content-Security-Policy",
+                           "default-src 'self'; style-src 'self' 'unsafe-inline'; "
+                           "img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'");
+      response.body = asset.bytes;
+      return response;
+    });
+  }
+}
+
+}  // namespace
+
+void AddRoutes(Pusher& pusher, const Querier& querier, const LegacyApi& legacy,
+               const AddRoute& add) {
+  AddWriteApi(pusher, add);
+  AddReadApi(querier, add);
+  add("GET", "/pyroscope/render",
+      [&](const http::Request& request) { return legacy.Render(request); });
+  add("GET", "/pyroscope/render-diff",
+      [&](const http::Request& request) { return legacy.RenderDiff(request); });
+  add("GET", "/pyroscope/label-values",
+      [&](const http::Request& request) { return legacy.LabelValues(request); });
+  add("GET", "/ready", [](const http::Request&) { return http::Text(200, "ready"); });
+  add("GET", "/api/v1/status/buildinfo", BuildInfo);
+  AddPage(add);
+}
+
+}  // namespace stoker::store
