@@ -9,7 +9,11 @@ if (!url || !out) {
   process.exit(2);
 }
 const phone = Number(width) < 760;
-const browser = await openBrowser({ width: Number(width), height: phone ? 844 : 800, dark: theme === "dark" });
+const browser = await openBrowser({
+  width: Number(width),
+  height: phone ? 844 : 800,
+  dark: theme === "dark",
+});
 try {
   browser.page.on("console", (m) => m.type() === "error" && console.error(m.text()));
   browser.page.on("pageerror", (e) => console.error(String(e)));

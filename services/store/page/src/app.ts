@@ -1,22 +1,27 @@
 // The page: one state, one load at a time, and the parts that show them.
 
-import { ApiError } from "./api/client";
 import type { Queries } from "./api/queries";
 import { Loader, type Overview, type PageData } from "./data/loader";
+import { failureOf, gatherFacts } from "./data/facts";
+import { keyGroups, type KeyTargets } from "./keys";
 import { carryNotes } from "./model/annotate";
-import { diagnose, type Action, type Diagnosis, type Facts } from "./model/diagnosis";
+import { diagnose, type Action, type Diagnosis } from "./model/diagnosis";
 import { parseProfileType, titleOf } from "./model/profile_type";
-import { exactly } from "./model/search";
 import { formatMatchers, parseMatchers, selectorOf } from "./model/selector";
 import { groupsOf } from "./model/split";
 import { absolute, formatMoment, isRelative, resolve, type Interval } from "./model/time_range";
-import { DEFAULT_STATE, formatState, needsData, parseState, type ViewState } from "./model/view_state";
+import {
+  DEFAULT_STATE,
+  formatState,
+  needsData,
+  parseState,
+  type ViewState,
+} from "./model/view_state";
 import { Controls } from "./view/controls";
 import { Downloads } from "./view/downloads";
 import { button, h } from "./view/dom";
 import { EmptyState } from "./view/empty_state";
 import { ProfilePanel } from "./view/profile_panel";
-import { earlier, later, wider } from "./view/range_control";
 import { ServiceList } from "./view/service_list";
 import { Shortcuts } from "./view/shortcuts";
 import { ThemeChoice } from "./view/theme";
@@ -65,7 +70,7 @@ export class App {
       (index) => this.filterByGroup(index),
     );
     this.downloads = new Downloads(() => this.downloadSource());
-    this.shortcuts = new Shortcuts(this.keys());
+    this.shortcuts = new Shortcuts(keyGroups(this.keyTargets()));
     this.theme = new ThemeChoice(() => this.render());
     this.layOut();
     addEventListener("popstate", () => this.adopt(parseState(location.search)));
@@ -191,7 +196,7 @@ export class App {
     } catch (e) {
       if (loading.signal.aborted) return;
       if (this.keepStale(state, e)) return;
-      await this.explain(state, interval, now, e);
+      await this.explain(state, interval, e);
     }
     if (this.loading !== loading) return;
     this.finish();
@@ -200,7 +205,7 @@ export class App {
   // When a mere refresh fails, what is on screen stays, and the page tries again.
   private keepStale(state: ViewState, error: unknown): boolean {
     if (!this.data || this.diagnosis || needsData(this.shownFor, state)) return false;
-    this.status.textContent = `Refresh failed: ${failureOf(error)?.message ?? ""}`;
+    this.status.textContent = `Refresh failed: ${failureOf(error).message}`;
     this.schedule();
     return true;
   }
@@ -211,16 +216,16 @@ export class App {
     now: number,
     signal: AbortSignal,
   ): Promise<void> {
-    if (!interval || parseMatchers(state.filter).error !== "") return this.explain(state, interval, now);
+    if (!interval || parseMatchers(state.filter).error !== "") return this.explain(state, interval);
     this.overview = await this.loader.overview(state, interval, signal);
     const { type } = this.overview;
-    if (type === "") return this.explain(state, interval, now);
+    if (type === "") return this.explain(state, interval);
     const courses = this.loader.courses(this.overview, state.filter, interval, signal);
     const data = await this.loader.profile(state, type, interval, now, signal);
     await courses;
     if (data.current.root.total === 0 && !data.base?.root.total) {
       this.data = data;
-      return this.explain(state, interval, now);
+      return this.explain(state, interval);
     }
     this.diagnosis = null;
     if (this.data) {
@@ -244,26 +249,11 @@ export class App {
   private async explain(
     state: ViewState,
     interval: Interval | null,
-    now: number,
     error?: unknown,
   ): Promise<void> {
-    const signal = AbortSignal.timeout(5000);
-    const stats = await this.queries.stats(signal).catch(() => null);
-    const services = this.overview?.services ?? new Map<string, string[]>();
-    const facts: Facts = {
-      now,
-      interval,
-      service: state.service,
-      filter: state.filter,
-      filterError: parseMatchers(state.filter).error,
-      type: this.overview?.type ?? state.type,
-      failure: failureOf(error),
-      stats,
-      types: this.overview?.types ?? [],
-      serviceTypes: services.get(state.service) ?? [],
-      services: [...services.keys()],
-    };
-    this.diagnosis = diagnose(facts);
+    this.diagnosis = diagnose(
+      await gatherFacts(this.queries, state, this.overview, interval, error),
+    );
   }
 
   private finish(): void {
@@ -289,7 +279,10 @@ export class App {
     this.refreshTimer = window.setTimeout(() => void this.load(), seconds * 1000);
   }
 
-  private labelSource(): { names: () => Promise<string[]>; values: (l: string) => Promise<string[]> } {
+  private labelSource(): {
+    names: () => Promise<string[]>;
+    values: (l: string) => Promise<string[]>;
+  } {
     const ask = <T>(question: (selector: string, interval: Interval) => Promise<T>): Promise<T> => {
       const interval = resolve(this.state, Date.now());
       if (!interval) return Promise.reject(new Error("no range"));
@@ -298,7 +291,8 @@ export class App {
     const signal = (): AbortSignal => AbortSignal.timeout(5000);
     return {
       names: () => ask((selector, i) => this.queries.labelNames(selector, i, signal())),
-      values: (label) => ask((selector, i) => this.queries.labelValues(label, selector, i, signal())),
+      values: (label) =>
+        ask((selector, i) => this.queries.labelValues(label, selector, i, signal())),
     };
   }
 
@@ -337,7 +331,9 @@ export class App {
 
   private title(): string {
     const type = titleOf(parseProfileType(this.data?.type ?? this.state.type));
-    return [this.state.service || "All services", type].filter((part) => part.trim() !== "").join(" ");
+    return [this.state.service || "All services", type]
+      .filter((part) => part.trim() !== "")
+      .join(" ");
   }
 
   private downloadSource(): ReturnType<ConstructorParameters<typeof Downloads>[0]> {
@@ -392,84 +388,16 @@ export class App {
     this.copy(location.href, "Link copied");
   }
 
-  // Keys act on the frame that the details name: the one pointed at, else the selected one.
-  private onFrame(run: (name: string) => void): () => void {
-    return () => {
-      const name = this.panel.frameName;
-      if (name !== "") run(name);
+  private keyTargets(): KeyTargets {
+    const { panel, controls, services, timeline, downloads } = this;
+    return {
+      state: () => this.state,
+      set: (patch) => this.set(patch),
+      ...{ panel, controls, services, timeline, downloads },
+      nextTheme: () => this.theme.next(),
+      copy: (text) => this.copy(text),
+      copyLink: () => this.copyLink(),
+      showSheet: () => this.shortcuts.sheet.showModal(),
     };
   }
-
-  private keys(): ConstructorParameters<typeof Shortcuts>[0] {
-    const set = (patch: Partial<ViewState>): void => this.set(patch);
-    const { panel, controls } = this;
-    return [
-      {
-        title: "Frame",
-        shortcuts: [
-          { key: "f", text: "focus: only stacks through the frame", run: this.onFrame((n) => set({ focus: n, zoom: "" })) },
-          { key: "x", text: "ignore: without stacks through it", run: this.onFrame((n) => set({ ignore: n, zoom: "" })) },
-          { key: "s", text: "sandwich", run: this.onFrame((n) => panel.openSandwich(n)) },
-          { key: "h", text: "find all of its name", run: this.onFrame((n) => set({ search: exactly(n) })) },
-          { key: "c", text: "copy its name", run: this.onFrame((n) => this.copy(n)) },
-          { key: "Esc", text: "undo zoom, then search, focus, ignore", run: () => this.undo() },
-        ],
-      },
-      {
-        title: "View",
-        shortcuts: [
-          { key: "1", text: "flame graph", run: () => set({ view: "flame" }) },
-          { key: "2", text: "both", run: () => set({ view: "both" }) },
-          { key: "3", text: "table", run: () => set({ view: "table" }) },
-          { key: "4", text: "sandwich", run: () => set({ view: "sandwich" }) },
-          { key: "i", text: "invert", run: () => set({ inverted: !this.state.inverted, zoom: "" }) },
-          { key: "r", text: "collapse recursion", run: () => set({ collapsed: !this.state.collapsed, zoom: "" }) },
-          { key: "m", text: "colour by module or name", run: () => set({ colours: this.state.colours === "module" ? "name" : "module" }) },
-          { key: "n", text: "equal weight of both sides", run: () => set({ normalise: !this.state.normalise }) },
-          { key: "b", text: "light, dark or the system's theme", run: () => this.theme.next() },
-        ],
-      },
-      {
-        title: "Go to",
-        shortcuts: [
-          { key: "/", text: "search", run: () => panel.focusSearch() },
-          { key: "l", text: "label filter", run: () => controls.filter.focus() },
-          { key: "e", text: "services", run: () => this.services.focus() },
-          { key: "p", text: "profile type", run: () => controls.focusType() },
-          { key: "g", text: "split by a label", run: () => controls.focusGroup() },
-          { key: "d", text: "compare", run: () => controls.focusCompare() },
-          { key: "t", text: "time range", run: () => controls.range.edit() },
-          { key: "a", text: "timeline", run: () => this.timeline.focus() },
-          { key: "w", text: "flame graph", run: () => panel.focusFlame() },
-        ],
-      },
-      {
-        title: "Time and files",
-        shortcuts: [
-          { key: ",", text: "earlier", run: () => controls.range.move(earlier) },
-          { key: ".", text: "later", run: () => controls.range.move(later) },
-          { key: "-", text: "longer range", run: () => controls.range.move(wider) },
-          { key: "v", text: "live refresh on or off", run: () => set({ refresh: this.state.refresh === 0 ? 15 : 0 }) },
-          { key: "o", text: "download", run: () => this.downloads.open() },
-          { key: "y", text: "copy the link", run: () => this.copyLink() },
-          { key: "?", text: "this sheet", run: () => this.shortcuts.sheet.showModal() },
-        ],
-      },
-    ];
-  }
-
-  private undo(): void {
-    const { state } = this;
-    if (state.zoom) this.set({ zoom: "" });
-    else if (state.search) this.set({ search: "" });
-    else if (state.focus) this.set({ focus: "" });
-    else if (state.ignore) this.set({ ignore: "" });
-  }
 }
-
-function failureOf(error: unknown): Facts["failure"] {
-  if (error === undefined) return null;
-  if (error instanceof ApiError) return { status: error.status, message: error.message };
-  return { status: 500, message: error instanceof Error ? error.message : String(error) };
-}
-

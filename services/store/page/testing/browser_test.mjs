@@ -21,7 +21,9 @@ before(async () => {
   store = await startFakeStore(process.env.PAGE_DIR);
   browser = await openBrowser();
   ({ page } = browser);
-  await browser.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: store.url });
+  await browser.context.grantPermissions(["clipboard-read", "clipboard-write"], {
+    origin: store.url,
+  });
   browser.context.on("request", (r) => r.url().startsWith(store.url) || foreign.push(r.url()));
   page.on("pageerror", (e) => complaints.push(String(e)));
   page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
@@ -42,7 +44,9 @@ after(async () => {
 // Opens the page with a query and waits until it is drawn; live refresh is off unless asked for.
 async function open(query = "") {
   const separator = query === "" ? "?" : "&";
-  await page.goto(`${store.url}/${query}${query.includes("refresh") ? "" : `${separator}refresh=0`}`);
+  await page.goto(
+    `${store.url}/${query}${query.includes("refresh") ? "" : `${separator}refresh=0`}`,
+  );
   await untilReady(page);
 }
 
@@ -64,14 +68,20 @@ async function selectFrame(name) {
   assert.fail(`no frame ${name} on the widest path`);
 }
 
-test("first view: services busiest first, flame graph, table, and no other host asked", async () => {
+test("first view: services busiest first, graph, table, and no other host asked", async () => {
   await open();
-  const services = await page.getByRole("navigation", { name: "Services" }).getByRole("button").allTextContents();
+  const services = await page
+    .getByRole("navigation", { name: "Services" })
+    .getByRole("button")
+    .allTextContents();
   assert.match(services[0], /^All services/);
   assert.match(services[1], /^checkout/);
   assert.equal(services.length, 11);
   assert.ok((await page.locator(".top tbody tr").count()) > 20);
-  assert.match(await flame().getByRole("treeitem").first().textContent(), /all stacks, 100\.0 % of all/);
+  assert.match(
+    await flame().getByRole("treeitem").first().textContent(),
+    /all stacks, 100\.0 % of all/,
+  );
   await shot("first");
   assert.deepEqual(foreign, []);
   assert.deepEqual(complaints, []);
@@ -83,7 +93,10 @@ test("a service is chosen by keyboard and stands in the URL", async () => {
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  await page.getByRole("button", { name: /^cart/, pressed: undefined }).and(page.locator("[aria-current]")).waitFor();
+  await page
+    .getByRole("button", { name: /^cart/, pressed: undefined })
+    .and(page.locator("[aria-current]"))
+    .waitFor();
   assert.equal(param("service"), "cart");
   assert.match(await page.title(), /^cart CPU time/);
 });
@@ -142,7 +155,10 @@ test("inlined frames are marked, with file and line from the pprof", async () =>
   await selectFrame("std::__detail");
   await details().getByText("inlined", { exact: true }).waitFor();
   await details().getByText("hashtable.h:1320").waitFor();
-  await page.getByRole("treeitem", { selected: true }).getByText(/inlined/).waitFor({ state: "attached" });
+  await page
+    .getByRole("treeitem", { selected: true })
+    .getByText(/inlined/)
+    .waitFor({ state: "attached" });
   await shot("inlined");
 });
 
@@ -153,9 +169,13 @@ test("frames without a name and cut-off stacks say why", async () => {
     await page.getByRole("tree", { name: "Callees" }).press("Home");
   };
   await choose("[libz.so.1.2.13]");
-  await details().getByText(/libz\.so\.1\.2\.13 has no symbol for this address/).waitFor();
+  await details()
+    .getByText(/libz\.so\.1\.2\.13 has no symbol for this address/)
+    .waitFor();
   await choose("[unwind: no rule]");
-  await details().getByText(/callers are missing: the binary has no unwind rule/).waitFor();
+  await details()
+    .getByText(/callers are missing: the binary has no unwind rule/)
+    .waitFor();
 });
 
 test("search says how much it finds", async () => {
@@ -219,7 +239,8 @@ test("split by a label gives a series and a subtree per value", async () => {
 test("the timeline selects a range by keyboard and by pointer", async () => {
   await open("?service=checkout");
   await page.keyboard.press("a");
-  for (const key of ["Home", "Shift+ArrowRight", "Shift+ArrowRight", "Enter"]) await page.keyboard.press(key);
+  for (const key of ["Home", "Shift+ArrowRight", "Shift+ArrowRight", "Enter"])
+    await page.keyboard.press(key);
   await page.waitForURL(/until=\d+/);
   assert.equal(Number(param("until")) - Number(param("from")), 45_000);
   await page.goBack();
@@ -250,7 +271,10 @@ test("a diff with the span before marks what changed in words", async () => {
 });
 
 test("a diff of two label sets", async () => {
-  await open('?service=checkout&filter=pod%3D"checkout-a"&compare=labels&baseService=checkout&baseFilter=pod%3D"checkout-b"');
+  await open(
+    '?service=checkout&filter=pod%3D"checkout-a"' +
+      '&compare=labels&baseService=checkout&baseFilter=pod%3D"checkout-b"',
+  );
   await page.getByText("A baseline").first().waitFor();
   await page.getByRole("button", { name: "Swap" }).click();
   await page.waitForURL(/filter=pod%3D%22checkout-b%22/);
@@ -263,7 +287,8 @@ test("a refresh leaves the keyboard where it was", async () => {
   await page.locator(".top tbody tr").nth(3).getByRole("button").first().focus();
   const row = await focused();
   const before = store.calls.SelectMergeStacktraces;
-  while (store.calls.SelectMergeStacktraces < before + 2) await page.waitForRequest(/SelectMergeStacktraces/);
+  while (store.calls.SelectMergeStacktraces < before + 2)
+    await page.waitForRequest(/SelectMergeStacktraces/);
   await untilReady(page);
   assert.equal(await focused(), row);
   await page.getByRole("button", { name: "Invert" }).press("Enter");
@@ -309,7 +334,9 @@ test("downloads open in their tools' formats", async () => {
   assert.equal(folded.name, "checkout-CPU-time.folded");
   assert.match(folded.bytes.toString(), /^_start;main;shop::Server::Serve\(.*\);.* \d+$/m);
   const speedscope = JSON.parse((await download(/speedscope/)).bytes.toString());
-  assert.ok(speedscope.shared.frames.some((f) => f.file === "checkout/pricing.cc" && f.line === 73));
+  assert.ok(
+    speedscope.shared.frames.some((f) => f.file === "checkout/pricing.cc" && f.line === 73),
+  );
   const picture = await download(/Picture/);
   assert.match(picture.bytes.toString(), /^<svg [^]*shop::pricing::Quote/);
   const pprof = await download(/pprof/);
@@ -324,20 +351,41 @@ test("the keyboard sheet opens with ? and lists every key once", async () => {
   await sheet.waitFor();
   const keys = (await sheet.locator("section").allTextContents()).slice(0, 4);
   assert.ok(keys.length === 4);
-  const names = await sheet.locator("section").evaluateAll((sections) =>
-    sections.slice(0, 4).flatMap((s) => [...s.querySelectorAll("kbd")].map((k) => k.textContent)),
-  );
+  const names = await sheet
+    .locator("section")
+    .evaluateAll((sections) =>
+      sections.slice(0, 4).flatMap((s) => [...s.querySelectorAll("kbd")].map((k) => k.textContent)),
+    );
   assert.equal(new Set(names).size, names.length);
   await shot("keyboard");
   await page.keyboard.press("Escape");
   await sheet.waitFor({ state: "hidden" });
 });
 
+test("single keys can be switched off, ? stays", async () => {
+  await open();
+  await page.keyboard.press("?");
+  const choice = page.getByLabel("Keys without Ctrl or Alt work everywhere");
+  await choice.uncheck();
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.keyboard.press("i");
+  assert.equal(param("inverted"), null);
+  await page.keyboard.press("?");
+  await choice.check();
+  await page.keyboard.press("Escape");
+  await choice.waitFor({ state: "hidden" });
+  await page.keyboard.press("i");
+  assert.equal(param("inverted"), "true");
+});
+
 test("copy link", async () => {
   await open("?service=cart");
   await page.keyboard.press("y");
   await page.getByText("Link copied").first().waitFor({ state: "attached" });
-  assert.equal(await page.evaluate("navigator.clipboard.readText()").catch(() => page.url()), page.url());
+  assert.equal(
+    await page.evaluate("navigator.clipboard.readText()").catch(() => page.url()),
+    page.url(),
+  );
 });
 
 test("the theme is remembered", async () => {

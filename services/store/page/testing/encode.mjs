@@ -60,7 +60,7 @@ class Writer {
   varint(value) {
     let rest = value;
     while (rest >= 128) {
-      this.bytes.push((rest % 128) | 0x80);
+      this.bytes.push(rest % 128 | 0x80);
       rest = Math.floor(rest / 128);
     }
     this.bytes.push(rest);
@@ -96,16 +96,26 @@ export function pprof(stacks) {
     frame.module === ""
       ? 0
       : id(tables.mapping, frame.module, (n) =>
-          out.block(3, new Writer().number(1, n).number(5, text(frame.module)).number(6, text(frame.buildId)).bytes),
+          out.block(
+            3,
+            new Writer().number(1, n).number(5, text(frame.module)).number(6, text(frame.buildId))
+              .bytes,
+          ),
         );
   const fn = (frame) =>
     id(tables.function, frame.name + frame.file, (n) =>
-      out.block(5, new Writer().number(1, n).number(2, text(frame.name)).number(4, text(frame.file)).bytes),
+      out.block(
+        5,
+        new Writer().number(1, n).number(2, text(frame.name)).number(4, text(frame.file)).bytes,
+      ),
     );
   // `frames`: the frame of the location, then those inlined into it, outermost first.
   const location = (frames) =>
     id(tables.location, JSON.stringify(frames), (n) => {
-      const w = new Writer().number(1, n).number(2, mapping(frames[0])).number(3, 4096 + n);
+      const w = new Writer()
+        .number(1, n)
+        .number(2, mapping(frames[0]))
+        .number(3, 4096 + n);
       const unresolved = /^\[.*\.so/.test(frames[0].name);
       for (const frame of unresolved ? [] : [...frames].reverse()) {
         w.block(4, new Writer().number(1, fn(frame)).number(2, frame.line).bytes);

@@ -10,7 +10,12 @@ import * as fixture from "./fixture.mjs";
 import { flameGraph, pprof } from "./encode.mjs";
 
 const PERIOD_MS = 15_000;
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const TYPES = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
 
 class Refusal extends Error {
   constructor(status, code, message) {
@@ -57,7 +62,10 @@ function world(scenario, now) {
 }
 
 function clip(request, { from, until }) {
-  return { start: Math.max(Number(request.start), from), end: Math.min(Number(request.end), until) };
+  return {
+    start: Math.max(Number(request.start), from),
+    end: Math.min(Number(request.end), until),
+  };
 }
 
 function timesIn({ start, end }) {
@@ -136,7 +144,9 @@ function answer(method, request, w, now) {
       const sets = matching().flatMap((s) =>
         s.types.map((type) => ({ ...s.labels, __profile_type__: type })),
       );
-      const picked = sets.map((set) => request.labelNames.map((name) => ({ name, value: set[name] ?? "" })));
+      const picked = sets.map((set) =>
+        request.labelNames.map((name) => ({ name, value: set[name] ?? "" })),
+      );
       const unique = new Map(picked.map((labels) => [JSON.stringify(labels), { labels }]));
       return { labelsSet: [...unique.values()] };
     }
@@ -187,7 +197,8 @@ async function callApi(method, request, store, response) {
   const body = Buffer.concat(chunks);
   const now = Date.now();
   const w = world(store.scenario, now);
-  if (store.scenario === "broken") throw new Refusal(503, "unavailable", "the index is being rebuilt");
+  if (store.scenario === "broken")
+    throw new Refusal(503, "unavailable", "the index is being rebuilt");
   if (request.headers["content-type"] === "application/proto") {
     if (store.scenario === "nopprof") throw new Refusal(501, "unimplemented", "not yet");
     response.writeHead(200, { "Content-Type": "application/proto" });
@@ -203,7 +214,9 @@ async function serveFile(root, path, response) {
   const file = normalize(path === "/" ? "/index.html" : path);
   try {
     const bytes = await readFile(join(root, file));
-    response.writeHead(200, { "Content-Type": TYPES[file.slice(file.lastIndexOf("."))] ?? "text/plain" });
+    response.writeHead(200, {
+      "Content-Type": TYPES[file.slice(file.lastIndexOf("."))] ?? "text/plain",
+    });
     response.end(bytes);
   } catch {
     response.writeHead(404).end("not found");

@@ -2,7 +2,12 @@
 
 // A frame: name, and optionally file, line, module, build id, inlined.
 const f = (name, file = "", line = 0, module = "", inlined = false) => ({
-  name, file, line, module, buildId: module ? `b1d${module.length}f00dcafe` : "", inlined,
+  name,
+  file,
+  line,
+  module,
+  buildId: module ? `b1d${module.length}f00dcafe` : "",
+  inlined,
 });
 
 const libc = "/usr/lib/x86_64-linux-gnu/libc.so.6";
@@ -63,11 +68,22 @@ const base = {
 };
 
 // Further services in the manner of a host under `stoker lab`.
-const others = ["containerd", "dockerd", "kubelet", "node-exporter", "postgres", "redis", "systemd"];
+const others = [
+  "containerd",
+  "dockerd",
+  "kubelet",
+  "node-exporter",
+  "postgres",
+  "redis",
+  "systemd",
+];
 for (const [i, name] of others.entries()) {
   const exe = `/usr/bin/${name}`;
   base[name] = [
-    [[f("_start", "", 0, exe), f("main", "", 0, exe), f(`${name}_loop`, "loop.c", 10 + i, exe)], 40 - i * 4],
+    [
+      [f("_start", "", 0, exe), f("main", "", 0, exe), f(`${name}_loop`, "loop.c", 10 + i, exe)],
+      40 - i * 4,
+    ],
     [[f("_start", "", 0, exe), f("main", "", 0, exe), syscall, write], 12],
   ];
 }

@@ -39,7 +39,11 @@ export class Client {
     try {
       response = await fetch(`${this.base}/querier.v1.QuerierService/${method}`, {
         method: "POST",
-        headers: { "Content-Type": contentType },
+        // The parameter asks for label names with dots and the like, which are left out otherwise.
+        headers: {
+          "Content-Type": contentType,
+          Accept: `${contentType}; allow-utf8-labelnames=true`,
+        },
         body: body as BodyInit,
         signal,
       });

@@ -24,7 +24,7 @@ export class ProtoWriter {
   private varint(value: number): void {
     let rest = value;
     while (rest >= 128) {
-      this.out.push((rest % 128) | 0x80);
+      this.out.push(rest % 128 | 0x80);
       rest = Math.floor(rest / 128);
     }
     this.out.push(rest);

@@ -101,7 +101,11 @@ export class Queries {
   // The merged pprof, bare protobuf.
   async pprof({ type, selector, interval }: Selection, signal: AbortSignal): Promise<Uint8Array> {
     const { start, end } = whole(interval);
-    const request = new ProtoWriter().text(1, type).text(2, selector).integer(3, start).integer(4, end);
+    const request = new ProtoWriter()
+      .text(1, type)
+      .text(2, selector)
+      .integer(3, start)
+      .integer(4, end);
     return this.client.proto("SelectMergeProfile", request.bytes(), signal);
   }
 

@@ -19,13 +19,22 @@ test("aligned intervals", () => {
 
 // The baseline: the span before, another range, or other labels over the same range.
 test("baselines", () => {
-  const at = (patch: object) => baseSelection({ ...DEFAULT_STATE, service: "s", ...patch }, SELECTION, 9000);
+  const at = (patch: object) =>
+    baseSelection({ ...DEFAULT_STATE, service: "s", ...patch }, SELECTION, 9000);
   assert.equal(at({}), null);
   assert.deepEqual(at({ compare: "before" }), {
-    type: "t", selector: '{service_name="s"}', interval: { start: 0, end: 1000 },
+    type: "t",
+    selector: '{service_name="s"}',
+    interval: { start: 0, end: 1000 },
   });
-  assert.deepEqual(at({ compare: "range", baseFrom: "now-5s", baseUntil: "now" })?.interval, { start: 4000, end: 9000 });
+  assert.deepEqual(at({ compare: "range", baseFrom: "now-5s", baseUntil: "now" })?.interval, {
+    start: 4000,
+    end: 9000,
+  });
   assert.equal(at({ compare: "range", baseFrom: "never", baseUntil: "now" }), null);
-  assert.equal(at({ compare: "labels", baseService: "x", baseFilter: 'a="1"' })?.selector, '{service_name="x", a="1"}');
+  assert.equal(
+    at({ compare: "labels", baseService: "x", baseFilter: 'a="1"' })?.selector,
+    '{service_name="x", a="1"}',
+  );
   assert.equal(at({ compare: "labels", baseFilter: "a=" }), null);
 });

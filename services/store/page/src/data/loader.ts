@@ -64,7 +64,7 @@ export class Loader {
       this.queries.profileTypes(interval, signal),
       this.queries.labelNames(selector, interval, signal).catch(() => [] as string[]),
     ]);
-    const offered = state.service === "" ? types : services.get(state.service) ?? types;
+    const offered = state.service === "" ? types : (services.get(state.service) ?? types);
     const type = state.type || defaultType(offered);
     return { services, types, labelNames, type, courses: new Map() };
   }

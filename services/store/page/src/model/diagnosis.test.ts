@@ -31,8 +31,14 @@ const CASES: Array<[string, Partial<Facts>]> = [
   ["bad-range", { interval: null }],
   ["bad-filter", { filterError: "expected a comma" }],
   ["nothing-ever", { stats: { ingested: false, oldest: 0, newest: 0 }, types: [], services: [] }],
-  ["stopped", { stats: { ingested: true, oldest: 1, newest: NOW - 2 * HOUR }, types: [], services: [] }],
-  ["before-first", { stats: { ingested: true, oldest: NOW + 1, newest: NOW + 1 }, types: [], services: [] }],
+  [
+    "stopped",
+    { stats: { ingested: true, oldest: 1, newest: NOW - 2 * HOUR }, types: [], services: [] },
+  ],
+  [
+    "before-first",
+    { stats: { ingested: true, oldest: NOW + 1, newest: NOW + 1 }, types: [], services: [] },
+  ],
   ["clock-ahead", { stats: { ingested: true, oldest: NOW + 2 * HOUR, newest: NOW + 3 * HOUR } }],
   ["gap", { types: [], services: [] }],
   ["no-service", { service: "gone" }],

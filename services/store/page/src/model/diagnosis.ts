@@ -63,7 +63,7 @@ function fromRequest({ failure }: Facts): Diagnosis | null {
     return diagnosis(
       "unreachable",
       "The store does not answer",
-      "The page was loaded, but its server no longer responds. It may have stopped or be restarting.",
+      "The page was loaded, but its server no longer responds. It has stopped or is restarting.",
       { commands: [STATUS], actions: [RETRY] },
     );
   }
@@ -71,7 +71,8 @@ function fromRequest({ failure }: Facts): Diagnosis | null {
     return diagnosis(
       "denied",
       "The store wants to know who you are",
-      `It refused the request (${status}: ${message}). Open the page through the proxy that logs you in.`,
+      `It refused the request (${status}: ${message}). ` +
+        "Open the page through the proxy that logs you in.",
     );
   }
   if (status === 504 || status === 429) {
@@ -112,7 +113,13 @@ function fromStats({ stats, interval, now }: Facts): Diagnosis | null {
       "No profile has arrived yet",
       "The store runs and is empty. After a collector starts, the first profiles take one " +
         "collect interval (15 s by default), and appear here by themselves. If not, these say why:",
-      { commands: [STATUS, DOCTOR, { command: "sudo stoker lab", tells: "profiles this whole host" }] },
+      {
+        commands: [
+          STATUS,
+          DOCTOR,
+          { command: "sudo stoker lab", tells: "profiles this whole host" },
+        ],
+      },
     );
   }
   const show: Action = { label: "Show the newest profiles", kind: "showNewest", value: "" };
@@ -122,7 +129,10 @@ function fromStats({ stats, interval, now }: Facts): Diagnosis | null {
       "The profiles are from the future",
       `The oldest is ${formatSpan(stats.oldest - now)} ahead of this browser's clock. ` +
         "Compare the clocks of this machine and of the profiled hosts.",
-      { commands: [{ command: "timedatectl", tells: "whether the clock is synchronised" }], actions: [show] },
+      {
+        commands: [{ command: "timedatectl", tells: "whether the clock is synchronised" }],
+        actions: [show],
+      },
     );
   }
   if (stats.newest < interval.start) {
@@ -138,8 +148,8 @@ function fromStats({ stats, interval, now }: Facts): Diagnosis | null {
     return diagnosis(
       "before-first",
       "This range is before the first profile",
-      `The store's oldest profile is of ${formatMoment(stats.oldest, now)}; older ones were never ` +
-        "taken or are past the retention.",
+      `The store's oldest profile is of ${formatMoment(stats.oldest, now)}; older ones were ` +
+        "never taken or are past the retention.",
       { actions: [show] },
     );
   }
@@ -153,7 +163,10 @@ function fromSelection(facts: Facts): Diagnosis | null {
       "gap",
       "No profile in this range",
       "There are profiles before and after it: collection paused, or the host was off.",
-      { commands: [STATUS], actions: [{ label: "Show the newest profiles", kind: "showNewest", value: "" }] },
+      {
+        commands: [STATUS],
+        actions: [{ label: "Show the newest profiles", kind: "showNewest", value: "" }],
+      },
     );
   }
   const all: Action = { label: "All services", kind: "allServices", value: "" };
@@ -168,7 +181,11 @@ function fromSelection(facts: Facts): Diagnosis | null {
   const here = service === "" ? types : serviceTypes;
   if (type !== "" && !here.includes(type)) {
     const actions = here.slice(0, 4).map(
-      (id): Action => ({ label: id.split(":").slice(0, 2).join(" "), kind: "showType", value: id }),
+      (id): Action => ({
+        label: id.split(":").slice(0, 2).join(" "),
+        kind: "showType",
+        value: id,
+      }),
     );
     const owner = service === "" ? "The range" : service;
     return diagnosis(

@@ -24,7 +24,9 @@ test("speedscope", () => {
   assert.equal(profile.endValue, 100);
   assert.equal(profile.unit, "nanoseconds");
   assert.deepEqual(profile.weights, [20, 10, 70]);
-  const names = profile.samples.map((s: number[]) => s.map((i) => file.shared.frames[i].name).join(";"));
+  const names = profile.samples.map((s: number[]) =>
+    s.map((i) => file.shared.frames[i].name).join(";"),
+  );
   assert.deepEqual(names, ["idle", "main;work", "main;work;hot<int>"]);
 });
 

@@ -25,7 +25,10 @@ test("zoom", () => {
 test("narrow boxes", () => {
   const narrow = singleTree(treeOf("a 9999", "b 1", "c 1"));
   const { rows, hidden } = layoutBoxes(narrow, narrow.root, 1000);
-  assert.deepEqual(rows[1].map((b) => b.node.name), ["a"]);
+  assert.deepEqual(
+    rows[1].map((b) => b.node.name),
+    ["a"],
+  );
   assert.equal(hidden, 2);
 });
 

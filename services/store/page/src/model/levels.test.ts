@@ -36,8 +36,10 @@ test("decodes nothing to an empty root", () => {
 // Numbers that do not fit together are refused, each with what is wrong.
 test("refuses malformed levels", () => {
   const level = (...values: number[]) => ({ values });
-  const decode = (...levels: Array<{ values: number[] }>) => () =>
-    decodeFlameGraph({ names: ["total"], levels });
+  const decode =
+    (...levels: Array<{ values: number[] }>) =>
+    () =>
+      decodeFlameGraph({ names: ["total"], levels });
   assert.throws(decode(level(0, 4, 0)), /not a multiple of 4/);
   assert.throws(decode(level(0, 4, 0, 7)), /wants number 7/);
   assert.throws(decode(level(0, 4, 0, 0), level(2, 3, 3, 0)), /outside every node/);

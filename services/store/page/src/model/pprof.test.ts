@@ -7,12 +7,24 @@ import { decodePprof } from "./pprof";
 import { nodeAt, treeOf } from "./testing";
 
 const frame = (name: string, extra: object = {}) => ({
-  name, file: "", line: 0, module: "", buildId: "", inlined: false, ...extra,
+  name,
+  file: "",
+  line: 0,
+  module: "",
+  buildId: "",
+  inlined: false,
+  ...extra,
 });
 
 const BYTES: Uint8Array = encode([
-  [[frame("main"), frame("work", { file: "w.cc", line: 7, module: "/bin/app", buildId: "ab12" }),
-    frame("small", { file: "s.h", line: 3, module: "/bin/app", inlined: true })], 5],
+  [
+    [
+      frame("main"),
+      frame("work", { file: "w.cc", line: 7, module: "/bin/app", buildId: "ab12" }),
+      frame("small", { file: "s.h", line: 3, module: "/bin/app", inlined: true }),
+    ],
+    5,
+  ],
   [[frame("main"), frame("[libx.so]", { module: "/lib/libx.so" })], 2],
 ]);
 
@@ -21,7 +33,11 @@ test("inlined frames", () => {
   const root = treeOf("main;work;small 5", "main;[libx.so] 2");
   assert.equal(annotate(root, decodePprof(BYTES)), 4);
   assert.deepEqual(nodeAt(root, "main;work;small").note, {
-    file: "s.h", line: 3, module: "/bin/app", buildId: "ab12", inlined: true,
+    file: "s.h",
+    line: 3,
+    module: "/bin/app",
+    buildId: "ab12",
+    inlined: true,
   });
   assert.equal(nodeAt(root, "main;work").note?.inlined, false);
 });

@@ -115,8 +115,8 @@ function makeFrames(tables: Tables, id: number): PprofFrame[] {
   const location = tables.locations.get(id);
   if (!location) return [];
   const mapping = tables.mappings.get(location.mapping);
-  const module = mapping ? tables.strings[mapping.file] ?? "" : "";
-  const buildId = mapping ? tables.strings[mapping.buildId] ?? "" : "";
+  const module = mapping ? (tables.strings[mapping.file] ?? "") : "";
+  const buildId = mapping ? (tables.strings[mapping.buildId] ?? "") : "";
   if (location.lines.length === 0) {
     const name = unresolvedName(module);
     return [{ name, file: "", line: 0, module, buildId, inlined: false }];
@@ -126,8 +126,8 @@ function makeFrames(tables: Tables, id: number): PprofFrame[] {
     .map((line, index) => {
       const fn = tables.functions.get(line.function);
       return {
-        name: fn ? tables.strings[fn.name] ?? "" : "",
-        file: fn ? tables.strings[fn.file] ?? "" : "",
+        name: fn ? (tables.strings[fn.name] ?? "") : "",
+        file: fn ? (tables.strings[fn.file] ?? "") : "",
         line: line.line,
         module,
         buildId,

@@ -1,5 +1,5 @@
-// Search for functions by name: a part of it in any case, "…" for the whole name, /…/ for a regular
-// expression.
+// Search for functions by name: a part of it in any case, "…" for the whole name, /…/ for a
+// regular expression.
 
 import { shareOf, type Node, type Tree } from "./tree";
 

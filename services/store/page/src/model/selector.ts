@@ -82,7 +82,9 @@ export interface Completion {
 // What to complete at `cursor`; null inside an operator.
 export function completionAt(text: string, cursor: number): Completion | null {
   const before = text.slice(0, cursor);
-  const value = /("(?:[^"\\]|\\.)*"|[^\s=!~,"{}]+)\s*(?:=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)$/.exec(before);
+  const value = /("(?:[^"\\]|\\.)*"|[^\s=!~,"{}]+)\s*(?:=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)$/.exec(
+    before,
+  );
   if (value) {
     const start = cursor - value[2].length;
     const rest = /^(?:[^"\\]|\\.)*"?/.exec(text.slice(cursor))?.[0].length ?? 0;

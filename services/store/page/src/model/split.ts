@@ -20,11 +20,13 @@ export function groupsOf(label: string, series: Series[]): Group[] {
     (s) => s.labels.find((l) => l.name === label)?.value ?? "",
   );
   const shown = values.slice(0, MAX_GROUPS);
-  const groups = shown.map((value): Group => ({
-    title: value === "" ? `${label} absent` : `${label}=${value}`,
-    short: value === "" ? "absent" : value,
-    matcher: { name: label, operator: "=", value },
-  }));
+  const groups = shown.map(
+    (value): Group => ({
+      title: value === "" ? `${label} absent` : `${label}=${value}`,
+      short: value === "" ? "absent" : value,
+      matcher: { name: label, operator: "=", value },
+    }),
+  );
   if (values.length > MAX_GROUPS) {
     const left = values.length - MAX_GROUPS;
     groups.push({

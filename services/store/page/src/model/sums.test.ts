@@ -15,13 +15,19 @@ test("top table", () => {
   const f = rows.find((row) => row.name === "f")!;
   const g = rows.find((row) => row.name === "g")!;
   assert.deepEqual([f.self, f.total, g.self, g.total], [5, 5, 2, 6]);
-  assert.equal(rows.reduce((sum, row) => sum + row.self, 0), 7);
+  assert.equal(
+    rows.reduce((sum, row) => sum + row.self, 0),
+    7,
+  );
 });
 
 // Rows are ordered by any column, equal ones by name.
 test("top table order", () => {
   const rows = topTable(singleTree(treeOf("b 2", "a 2", "c 9")));
-  const names = (...order: Parameters<typeof sortTop>) => sortTop(...order).map((r) => r.name).join("");
+  const names = (...order: Parameters<typeof sortTop>) =>
+    sortTop(...order)
+      .map((r) => r.name)
+      .join("");
   const none = () => 0;
   assert.equal(names(rows, "self", true, none), "cab");
   assert.equal(names(rows, "total", false, none), "abc");
@@ -32,7 +38,10 @@ test("top table order", () => {
 // Label values of a split graph are no functions.
 test("top table of a split graph", () => {
   const rows = topTable(singleTree(treeOf("pod=a;f 1", "pod=b;f 2"), true));
-  assert.deepEqual(rows.map((row) => [row.name, row.total]), [["f", 3]]);
+  assert.deepEqual(
+    rows.map((row) => [row.name, row.total]),
+    [["f", 3]],
+  );
 });
 
 // Callers and callees both sum up to the function's total; a recursion counts once.

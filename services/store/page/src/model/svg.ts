@@ -48,7 +48,8 @@ function svgBox(tree: Tree, box: Box, depth: number, options: SvgOptions): strin
   const paint = options.paint(node);
   const share = shareOf(tree, node);
   const mark = tree.diff ? `, ${changeMark(changeOf(tree, node))}` : "";
-  const title = `${node.name}: ${formatValue(node.total, options.unit)}, ${formatShare(share)}${mark}`;
+  const value = formatValue(node.total, options.unit);
+  const title = `${node.name}: ${value}, ${formatShare(share)}${mark}`;
   const label = fitText(node.name, box.width, LETTER);
   const text = label
     ? `<text x="${(box.x + 3).toFixed(1)}" y="${y + 12.5}" fill="${paint.text}">` +

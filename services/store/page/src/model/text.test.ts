@@ -21,7 +21,10 @@ test("moments", () => {
 
 // A range that is empty, backwards or unreadable is none.
 test("ranges", () => {
-  assert.deepEqual(resolve({ from: "now-1h", until: "now" }, NOW), { start: NOW - 3_600_000, end: NOW });
+  assert.deepEqual(resolve({ from: "now-1h", until: "now" }, NOW), {
+    start: NOW - 3_600_000,
+    end: NOW,
+  });
   assert.equal(resolve({ from: "now", until: "now-1h" }, NOW), null);
   assert.equal(resolve({ from: "now", until: "now" }, NOW), null);
   assert.deepEqual(preceding({ start: 100, end: 130 }), { start: 70, end: 100 });
@@ -53,7 +56,10 @@ test("profile types", () => {
 
 // A filter survives reading and writing; a broken one says where.
 test("filters", () => {
-  assert.equal(selectorOf('a"b', 'x=~"1|2", "dotted.name"!="\\\\"'), '{service_name="a\\"b", x=~"1|2", "dotted.name"!="\\\\"}');
+  assert.equal(
+    selectorOf('a"b', 'x=~"1|2", "dotted.name"!="\\\\"'),
+    '{service_name="a\\"b", x=~"1|2", "dotted.name"!="\\\\"}',
+  );
   assert.equal(selectorOf("", ""), "{}");
   assert.match(parseMatchers('pod="a" env').error, /comma at “env”/);
   assert.match(parseMatchers("pod").error, /label="value" at “pod”/);
@@ -64,10 +70,16 @@ test("filters", () => {
 test("completion", () => {
   const name = completionAt('env="a", po', 11)!;
   assert.deepEqual([name.part, name.prefix], ["name", "po"]);
-  assert.deepEqual(applyCompletion('env="a", po', name, "pod"), { text: 'env="a", pod="', cursor: 14 });
+  assert.deepEqual(applyCompletion('env="a", po', name, "pod"), {
+    text: 'env="a", pod="',
+    cursor: 14,
+  });
   const value = completionAt('pod=~"ch", env="a"', 8)!;
   assert.deepEqual([value.part, value.label, value.prefix], ["value", "pod", "ch"]);
-  assert.equal(applyCompletion('pod=~"ch", env="a"', value, "checkout").text, 'pod=~"checkout", env="a"');
+  assert.equal(
+    applyCompletion('pod=~"ch", env="a"', value, "checkout").text,
+    'pod=~"checkout", env="a"',
+  );
   assert.equal(completionAt("pod=", 4), null);
 });
 
@@ -86,7 +98,14 @@ test("splits", () => {
 
 // Every field of the view survives the URL; unknown ones and bad values do no harm.
 test("links", () => {
-  const state = { ...DEFAULT_STATE, service: "a b", filter: 'x="ü&"', inverted: true, refresh: 0, zoom: "3.k9" };
+  const state = {
+    ...DEFAULT_STATE,
+    service: "a b",
+    filter: 'x="ü&"',
+    inverted: true,
+    refresh: 0,
+    zoom: "3.k9",
+  };
   assert.deepEqual(parseState(formatState(state)), state);
   assert.equal(formatState(DEFAULT_STATE), "");
   assert.deepEqual(parseState("?view=nonsense&refresh=-3&unknown=1"), DEFAULT_STATE);
@@ -98,7 +117,10 @@ test("links", () => {
 test("frame explanations", () => {
   assert.deepEqual(explainFrame("main"), { kind: "function", text: "" });
   assert.match(explainFrame("[unwind: no rule]").text, /no unwind rule/);
-  assert.equal(explainFrame("[unwind: FRAME_LIMIT]").text, explainFrame("[unwind: frame limit]").text);
+  assert.equal(
+    explainFrame("[unwind: FRAME_LIMIT]").text,
+    explainFrame("[unwind: frame limit]").text,
+  );
   assert.match(explainFrame("[unwind: quite new]").text, /quite new/);
   assert.match(explainFrame("[libz.so.1]").text, /^libz\.so\.1 has no symbol/);
   assert.equal(explainFrame("[unknown]").kind, "unknown");

@@ -1,5 +1,5 @@
-// Time ranges as text: `now`, `now-15m`, `2026-11-21 08:15` in local time, or Unix milliseconds. All
-// numbers here are milliseconds.
+// Time ranges as text: `now`, `now-15m`, `2026-11-21 08:15` in local time, or Unix milliseconds.
+// All numbers here are milliseconds.
 
 export interface TimeRange {
   from: string;

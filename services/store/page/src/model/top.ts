@@ -62,9 +62,11 @@ export function sortTop(
   delta: (row: TopRow) => number,
 ): TopRow[] {
   const key = (row: TopRow): number =>
-    column === "self" ? row.self + row.baseSelf
-    : column === "total" ? row.total + row.baseTotal
-    : Math.abs(delta(row));
+    column === "self"
+      ? row.self + row.baseSelf
+      : column === "total"
+        ? row.total + row.baseTotal
+        : Math.abs(delta(row));
   const byName = (a: TopRow, b: TopRow): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
   const sign = descending ? -1 : 1;
   return rows.sort((a, b) =>

@@ -25,7 +25,12 @@ test("focus through a recursion", () => {
 // Ignore drops every stack through the function; focus and ignore of one name add up to all.
 test("ignore", () => {
   const rest = ignore(treeOf(...SAMPLE), "hot");
-  assert.deepEqual(show(rest), ["total 25/0", "total;main 25/0", "total;main;idle 15/15", "total;main;work 10/10"]);
+  assert.deepEqual(show(rest), [
+    "total 25/0",
+    "total;main 25/0",
+    "total;main;idle 15/15",
+    "total;main;work 10/10",
+  ]);
 });
 
 // Direct recursion becomes one frame that keeps all values.

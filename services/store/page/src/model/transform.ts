@@ -8,13 +8,9 @@ function addSelf(to: Node, from: Node): void {
   if (!to.note) to.note = from.note;
 }
 
-// Copies what is below `from` to below `to`. `place` returns the node that takes a child's values and
-// children, or null to leave that subtree out.
-function copyBelow(
-  from: Node,
-  to: Node,
-  place: (child: Node, parent: Node) => Node | null,
-): void {
+// Copies what is below `from` to below `to`. `place` returns the node that takes a child's values
+// and children, or null to leave that subtree out.
+function copyBelow(from: Node, to: Node, place: (child: Node, parent: Node) => Node | null): void {
   const work: Array<[Node, Node]> = [[from, to]];
   while (work.length > 0) {
     const [source, target] = work.pop()!;

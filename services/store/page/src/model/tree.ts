@@ -13,7 +13,7 @@ export interface FrameNote {
 
 export interface Node {
   name: string;
-  // Has a place in stacks, as a function or a label value; only the root of a whole profile has none.
+  // Has a place in stacks, as a function or a label value; the root of a whole profile has none.
   frame: boolean;
   parent: Node | null;
   children: Node[];

@@ -28,7 +28,9 @@ export class Controls {
   readonly element: HTMLElement;
   readonly range: RangeControl;
   readonly filter: FilterField;
-  private readonly type = h("select", { onchange: () => this.set({ type: this.type.value, zoom: "" }) });
+  private readonly type = h("select", {
+    onchange: () => this.set({ type: this.type.value, zoom: "" }),
+  });
   private readonly groupBy = h("select", { onchange: () => this.setGroup(this.groupBy.value) });
   private readonly compare = h("select", { onchange: () => this.setCompare() });
   private readonly baseService = h("select", {
@@ -120,7 +122,11 @@ export class Controls {
     this.normalise.checked = state.normalise;
     const services = [...(overview?.services.keys() ?? [])].sort();
     const options = services.map((name) => ({ value: name, label: name }));
-    setOptions(this.baseService, [{ value: "", label: "All services" }, ...options], state.baseService);
+    setOptions(
+      this.baseService,
+      [{ value: "", label: "All services" }, ...options],
+      state.baseService,
+    );
     this.baseFilter.show(state.baseFilter);
     if (document.activeElement !== this.baseFrom) this.baseFrom.value = state.baseFrom;
     if (document.activeElement !== this.baseUntil) this.baseUntil.value = state.baseUntil;
@@ -179,5 +185,7 @@ function unambiguous(
 ): Array<{ value: string; label: string }> {
   const seen = new Map<string, number>();
   for (const { label } of options) seen.set(label, (seen.get(label) ?? 0) + 1);
-  return options.map((o) => (seen.get(o.label)! > 1 ? { ...o, label: `${o.label} (${o.value})` } : o));
+  return options.map((o) =>
+    seen.get(o.label)! > 1 ? { ...o, label: `${o.label} (${o.value})` } : o,
+  );
 }

@@ -92,7 +92,7 @@ function numbers(tree: Tree, node: Node, unit: string): HTMLElement[] {
     return [
       number("B now", formatValue(node.total, unit)),
       number("A baseline", formatValue(node.baseTotal, unit)),
-      number("", changeMark(changeOf(tree, node))),
+      ...(node.frame ? [number("", changeMark(changeOf(tree, node)))] : []),
     ];
   }
   return [
@@ -108,7 +108,10 @@ export function describeNode(tree: Tree, node: Node, unit: string): string {
   const share = formatShare(shareOf(tree, node));
   const parts = [node.frame ? node.name || "unnamed" : "all stacks"];
   if (tree.diff) parts.push(changeMark(changeOf(tree, node)));
-  else parts.push(`${share} of all, ${formatValue(node.total, unit)}, self ${formatValue(node.self, unit)}`);
+  else
+    parts.push(
+      `${share} of all, ${formatValue(node.total, unit)}, self ${formatValue(node.self, unit)}`,
+    );
   if (node.note?.inlined) parts.push("inlined");
   if (node.frame) parts.push(explainFrame(node.name).text);
   return parts.filter((part) => part !== "").join(", ");

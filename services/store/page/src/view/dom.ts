@@ -66,7 +66,9 @@ export function setOptions(select: HTMLSelectElement, options: Option[], value: 
     : [...options, { value, label: value || "–" }];
   const same =
     select.options.length === wanted.length &&
-    wanted.every((o, i) => select.options[i].value === o.value && select.options[i].text === o.label);
+    wanted.every(
+      (o, i) => select.options[i].value === o.value && select.options[i].text === o.label,
+    );
   if (!same) {
     select.replaceChildren(...wanted.map((o) => h("option", { value: o.value }, o.label)));
   }

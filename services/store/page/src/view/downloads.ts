@@ -26,7 +26,11 @@ export class Downloads {
 
   constructor(private readonly source: () => DownloadSource | null) {
     const item = (label: string, run: (s: DownloadSource) => void | Promise<void>): HTMLElement =>
-      h("li", {}, button(label, () => void this.run(run)));
+      h(
+        "li",
+        {},
+        button(label, () => void this.run(run)),
+      );
     this.element = h(
       "details",
       { class: "menu" },
@@ -35,9 +39,16 @@ export class Downloads {
         "ul",
         {},
         item("pprof (.pb.gz)", savePprof),
-        item("Folded stacks (.folded)", (s) => save(s, "folded", "text/plain", toFolded(s.tree.root))),
+        item("Folded stacks (.folded)", (s) =>
+          save(s, "folded", "text/plain", toFolded(s.tree.root)),
+        ),
         item("speedscope (.json)", (s) =>
-          save(s, "speedscope.json", "application/json", toSpeedscope(s.tree.root, s.title, s.unit)),
+          save(
+            s,
+            "speedscope.json",
+            "application/json",
+            toSpeedscope(s.tree.root, s.title, s.unit),
+          ),
         ),
         item("Picture (.svg)", (s) =>
           save(s, "svg", "image/svg+xml", toSvg(s.tree, s.zoom, { ...s, width: SVG_WIDTH })),

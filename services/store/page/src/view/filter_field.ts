@@ -1,11 +1,6 @@
 // A label filter with completion of names and values: a combobox with a list below.
 
-import {
-  applyCompletion,
-  completionAt,
-  parseMatchers,
-  type Completion,
-} from "../model/selector";
+import { applyCompletion, completionAt, parseMatchers, type Completion } from "../model/selector";
 import { h } from "./dom";
 
 export interface LabelSource {
@@ -33,7 +28,12 @@ export class FilterField {
     private readonly commit: (filter: string) => void,
   ) {
     const id = `filter${instances++}`;
-    this.list = h("ul", { id: `${id}-list`, role: "listbox", "aria-label": "Completions", hidden: true });
+    this.list = h("ul", {
+      id: `${id}-list`,
+      role: "listbox",
+      "aria-label": "Completions",
+      hidden: true,
+    });
     this.problem = h("span", { id: `${id}-problem`, class: "problem", role: "alert" });
     this.input = h("input", {
       type: "text",
@@ -92,9 +92,9 @@ export class FilterField {
     const at = completionAt(this.input.value, cursor);
     const request = ++this.request;
     if (!at) return this.close();
-    const all = await (at.part === "name" ? this.source.names() : this.source.values(at.label)).catch(
-      () => [] as string[],
-    );
+    const all = await (
+      at.part === "name" ? this.source.names() : this.source.values(at.label)
+    ).catch(() => [] as string[]);
     if (request !== this.request || document.activeElement !== this.input) return;
     const typed = at.prefix.toLowerCase();
     const fitting = all.filter((c) => c.toLowerCase().includes(typed) && c !== at.prefix);

@@ -119,7 +119,10 @@ export class FlameView {
   }
 
   private contentHeight(): number {
-    return Math.max(this.layout.rows.length * ROW_HEIGHT, this.upward ? this.element.clientHeight : 0);
+    return Math.max(
+      this.layout.rows.length * ROW_HEIGHT,
+      this.upward ? this.element.clientHeight : 0,
+    );
   }
 
   private reveal(node: Node): void {

@@ -34,7 +34,11 @@ export class ProfilePanel {
     oninput: () => this.set({ search: this.search.value }),
   });
   private readonly found = h("span", { class: "found", role: "status" });
-  private readonly switches = h("div", { class: "switches", role: "group", "aria-label": "Transform" });
+  private readonly switches = h("div", {
+    class: "switches",
+    role: "group",
+    "aria-label": "Transform",
+  });
   private readonly chips = h("div", { class: "chips" });
   private readonly key = h(
     "p",
@@ -90,7 +94,16 @@ export class ProfilePanel {
     this.element = h(
       "section",
       { class: "profile", "aria-label": "Profile" },
-      h("div", { class: "toolbar" }, this.tabs, this.search, this.found, this.switches, this.chips, this.key),
+      h(
+        "div",
+        { class: "toolbar" },
+        this.tabs,
+        this.search,
+        this.found,
+        this.switches,
+        this.chips,
+        this.key,
+      ),
       this.details.element,
       this.body,
     );
@@ -203,7 +216,10 @@ export class ProfilePanel {
       ),
     );
     const chip = (label: string, patch: Partial<ViewState>): HTMLElement =>
-      button(`${label} ✕`, () => this.set(patch), { class: "chip", "aria-label": `Remove ${label}` });
+      button(`${label} ✕`, () => this.set(patch), {
+        class: "chip",
+        "aria-label": `Remove ${label}`,
+      });
     this.key.hidden = !this.data?.base;
     refill(
       this.chips,

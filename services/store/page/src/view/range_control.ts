@@ -1,6 +1,13 @@
 // The time range: presets, free text, refresh, and steps back, forth and out.
 
-import { absolute, describeRange, editable, isRelative, PRESETS, resolve } from "../model/time_range";
+import {
+  absolute,
+  describeRange,
+  editable,
+  isRelative,
+  PRESETS,
+  resolve,
+} from "../model/time_range";
 import type { Interval, TimeRange } from "../model/time_range";
 import { button, h, setOptions } from "./dom";
 
@@ -51,7 +58,11 @@ export class RangeControl {
     const options = PRESETS.map((p) => ({ value: p.from, label: p.label }));
     const preset = isRelative(range) && options.some((o) => o.value === range.from);
     const custom = preset ? "Custom…" : describeRange(range, Date.now());
-    setOptions(this.presets, [...options, { value: CUSTOM, label: custom }], preset ? range.from : CUSTOM);
+    setOptions(
+      this.presets,
+      [...options, { value: CUSTOM, label: custom }],
+      preset ? range.from : CUSTOM,
+    );
     if (!preset) this.presets.append(h("option", { value: "edit" }, "Custom…"));
     setOptions(this.refresh, REFRESHES, String(refresh));
     this.refresh.disabled = !isRelative(range);

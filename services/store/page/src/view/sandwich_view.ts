@@ -67,7 +67,12 @@ export class SandwichView {
   }
 
   private half(label: string, upward: boolean): Half {
-    const half: Half = { view: null as unknown as FlameView, root: null, zoom: null, selected: null };
+    const half: Half = {
+      view: null as unknown as FlameView,
+      root: null,
+      zoom: null,
+      selected: null,
+    };
     half.view = new FlameView(label, upward, {
       zoom: (node) => {
         half.zoom = node;

@@ -1,6 +1,8 @@
 // The keyboard: one list, from which keys are dispatched and the `?` sheet is made.
 
-import { button, h } from "./dom";
+import { button, h, labelled } from "./dom";
+
+const OFF_KEY = "stoker.keys.off";
 
 export interface Shortcut {
   key: string;
@@ -38,6 +40,12 @@ const INSIDE: Array<[string, Array<[string, string]>]> = [
 export class Shortcuts {
   readonly sheet: HTMLDialogElement;
 
+  private readonly enabled = h("input", {
+    type: "checkbox",
+    checked: localStorage.getItem(OFF_KEY) === null,
+    onchange: () => this.remember(),
+  });
+
   constructor(private readonly groups: ShortcutGroup[]) {
     this.sheet = h("dialog", { class: "sheet", "aria-label": "Keyboard" });
     this.sheet.append(
@@ -45,19 +53,38 @@ export class Shortcuts {
       h(
         "div",
         { class: "columns" },
-        ...groups.map((g) => section(g.title, g.shortcuts.map((s) => [s.key, s.text]))),
+        ...groups.map((g) =>
+          section(
+            g.title,
+            g.shortcuts.map((s) => [s.key, s.text]),
+          ),
+        ),
         ...INSIDE.map(([title, rows]) => section(title, rows)),
       ),
-      h("p", {}, button("Close", () => this.sheet.close())),
+      h(
+        "p",
+        { class: "actions" },
+        button("Close", () => this.sheet.close()),
+        labelled("Keys without Ctrl or Alt work everywhere", this.enabled),
+      ),
     );
     document.addEventListener("keydown", (e) => this.key(e));
   }
 
+  private remember(): void {
+    if (this.enabled.checked) localStorage.removeItem(OFF_KEY);
+    else localStorage.setItem(OFF_KEY, "true");
+  }
+
   private key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    // Speech input types letters by the way, so they can be switched off; ? always works.
+    if (!this.enabled.checked && event.key !== "?") return;
     if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
     for (const { shortcuts } of this.groups) {
-      const hit = shortcuts.find((s) => s.key === event.key || (s.key === "Esc" && event.key === "Escape"));
+      const hit = shortcuts.find(
+        (s) => s.key === event.key || (s.key === "Esc" && event.key === "Escape"),
+      );
       if (!hit) continue;
       event.preventDefault();
       hit.run();
@@ -79,6 +106,10 @@ function section(title: string, rows: Array<[string, string]>): HTMLElement {
     "section",
     {},
     h("h3", {}, title),
-    h("dl", {}, ...rows.flatMap(([key, text]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, text)])),
+    h(
+      "dl",
+      {},
+      ...rows.flatMap(([key, text]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, text)]),
+    ),
   );
 }

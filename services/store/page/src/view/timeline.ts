@@ -190,13 +190,19 @@ export class TimelineView {
     return this.values.slice(0, SERIES_COLOURS).map((values, index) => {
       const step = width / Math.max(values.length, 1);
       const points = values.map(
-        (v, i) => `${((i + 0.5) * step).toFixed(1)},${(HEIGHT - 2 - (v / max) * (HEIGHT - 8)).toFixed(1)}`,
+        (v, i) =>
+          `${((i + 0.5) * step).toFixed(1)},${(HEIGHT - 2 - (v / max) * (HEIGHT - 8)).toFixed(1)}`,
       );
       return svg("polyline", { class: `line series${index}`, points: points.join(" ") });
     });
   }
 
-  private band(span: Interval | null, name: string, mark: string, width: number): SVGElement | null {
+  private band(
+    span: Interval | null,
+    name: string,
+    mark: string,
+    width: number,
+  ): SVGElement | null {
     if (!span || !this.scene) return null;
     const { start, end } = this.scene.course.interval;
     const x = ((span.start - start) / (end - start)) * width;

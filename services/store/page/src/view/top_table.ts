@@ -130,7 +130,11 @@ export class TopTable {
       "td",
       { class: `value ${column}` },
       h("span", { class: "amount" }, formatValue(value, this.unit)),
-      h("span", { class: "share" }, tree.diff ? `was ${formatValue(base, this.unit)}` : formatShare(share)),
+      h(
+        "span",
+        { class: "share" },
+        tree.diff ? `was ${formatValue(base, this.unit)}` : formatShare(share),
+      ),
     );
     cell.style.setProperty("--share", String(Math.min(share, 1)));
     return cell;
