@@ -193,7 +193,8 @@ class Assembler {
                                  hello_.tenant(),
                                  hello_.sample_type().type(),
                                  std::to_string(interval_.start_ns),
-                                 std::to_string(interval_.part)};
+                                 std::to_string(interval_.first_sequence),
+                                 std::to_string(interval_.last_sequence)};
     std::string bytes;
     for (const std::string& part : parts) {
       fmt::format_to(std::back_inserter(bytes), "{}:{}", part.size(), part);

@@ -25,8 +25,10 @@ struct IntervalPart {
 struct IntervalSamples {
   std::int64_t start_ns = 0;
   std::int64_t end_ns = 0;
-  // 0, 1, 2 … of an interval that is made into profiles in parts.
-  std::uint32_t part = 0;
+  // Sequences of the batches that it came in: they tell the parts of an interval apart, also when
+  // another process cuts it into other parts.
+  std::uint64_t first_sequence = 0;
+  std::uint64_t last_sequence = 0;
   std::vector<IntervalPart> parts;
 };
 
@@ -50,7 +52,7 @@ struct AssemblyCounts {
 };
 
 // Makes one profile for each distinct label set of an interval. Its id depends only on node,
-// component, label set, sample type, interval start and part: assembled again, it is the same.
+// component, label set, sample type, interval start and sequences: assembled again, it is the same.
 // Samples of count 0 vanish. Names what can be named now.
 std::vector<AssembledProfile> AssembleProfiles(const sample::v1::Hello& hello,
                                                const IntervalSamples& interval,

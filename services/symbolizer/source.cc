@@ -22,15 +22,12 @@ std::vector<std::shared_ptr<Interval>> Source::Add(wire::DecodedBatch batch,
                                                    std::shared_ptr<FrameNames> names,
                                                    std::uint64_t bytes) {
   std::vector<std::shared_ptr<Interval>> completed;
-  std::uint32_t part = 0;
-  if (open_ != nullptr && open_->samples.start_ns != batch.interval_start_ns) {
-    // The end of the interval before was lost with its collector's memory.
-    completed.push_back(Close());
-  } else if (open_ != nullptr && open_->bytes > kMaxIntervalBytes) {
-    part = open_->samples.part + 1;
-    completed.push_back(Close());
-  }
-  if (open_ == nullptr) open_ = Open(batch, part);
+  // The end of an interval may be lost with its collector's memory.
+  const bool ends_other = open_ != nullptr && (open_->samples.start_ns != batch.interval_start_ns ||
+                                               open_->bytes > kMaxIntervalBytes);
+  if (ends_other) completed.push_back(Close());
+  if (open_ == nullptr) open_ = Open(batch);
+  open_->samples.last_sequence = batch.sequence;
   pending_.insert(batch.sequence);
   open_->sequences.push_back(batch.sequence);
   open_->held_samples += batch.sample_count;
@@ -46,11 +43,11 @@ std::vector<std::shared_ptr<Interval>> Source::Add(wire::DecodedBatch batch,
   return completed;
 }
 
-std::shared_ptr<Interval> Source::Open(const wire::DecodedBatch& batch, std::uint32_t part) {
+std::shared_ptr<Interval> Source::Open(const wire::DecodedBatch& batch) {
   auto interval = std::make_shared<Interval>();
   interval->samples.start_ns = batch.interval_start_ns;
   interval->samples.end_ns = batch.interval_end_ns;
-  interval->samples.part = part;
+  interval->samples.first_sequence = batch.sequence;
   intervals_.push_back(interval);
   return interval;
 }

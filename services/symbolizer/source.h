@@ -80,7 +80,7 @@ class Source {
   absl::Duration detached_at;
 
  private:
-  [[nodiscard]] std::shared_ptr<Interval> Open(const wire::DecodedBatch& batch, std::uint32_t part);
+  [[nodiscard]] std::shared_ptr<Interval> Open(const wire::DecodedBatch& batch);
   void Remember(std::uint64_t sequence);
 
   const sample::v1::Hello hello_;

@@ -39,7 +39,9 @@ class Sandbox::Impl {
 
   // The threads: each owns one worker.
   void Serve();
-  Call* NextCall();
+  [[nodiscard]] bool Stopped() const;
+  // Null after `timeout` without a call, and at the end.
+  Call* NextCall(absl::Duration timeout);
   void RunCall(Call& call, std::unique_ptr<WorkerProcess>& worker);
   absl::Status Ensure(std::unique_ptr<WorkerProcess>& worker);
   void Retire(std::unique_ptr<WorkerProcess> worker);
@@ -91,25 +93,29 @@ Sandbox::Counts Sandbox::Impl::counts() const {
 void Sandbox::Impl::Serve() {
   std::unique_ptr<WorkerProcess> worker;
   int jobs = 0;
-  while (Call* call = NextCall()) {
-    RunCall(*call, worker);
-    call->done.Notify();
-    if (worker == nullptr) {
-      jobs = 0;
-    } else if (++jobs >= options_.jobs_per_worker) {
-      Retire(std::move(worker));
-      jobs = 0;
+  while (!Stopped()) {
+    Call* call = NextCall(worker == nullptr ? absl::InfiniteDuration() : options_.idle_timeout);
+    if (call != nullptr) {
+      jobs = worker == nullptr ? 1 : jobs + 1;
+      RunCall(*call, worker);
+      call->done.Notify();
     }
+    const bool retire = call == nullptr || jobs >= options_.jobs_per_worker;
+    if (worker != nullptr && retire) Retire(std::move(worker));
   }
-  if (worker != nullptr) Retire(std::move(worker));
 }
 
-Sandbox::Impl::Call* Sandbox::Impl::NextCall() {
+bool Sandbox::Impl::Stopped() const {
+  absl::MutexLock lock(&mutex_);
+  return stopping_ && calls_.empty();
+}
+
+Sandbox::Impl::Call* Sandbox::Impl::NextCall(absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
   const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || !calls_.empty();
   };
-  mutex_.Await(absl::Condition(&ready));
+  mutex_.AwaitWithTimeout(absl::Condition(&ready), timeout);
   if (calls_.empty()) return nullptr;
   Call* call = calls_.front();
   calls_.pop_front();

@@ -16,8 +16,8 @@ namespace stoker::sandbox {
 // main begins as worker.h says. Needs no privilege and leaves the workers none.
 //
 // Each worker belongs to one thread of the sandbox, which starts it when first needed, starts
-// another after a crash, and replaces it after `jobs_per_worker` jobs. A worker that hangs in the
-// kernel, on a file system that does not answer, is left behind and replaced; at
+// another after a crash, and replaces it after `jobs_per_worker` jobs or when it was idle. A worker
+// that hangs in the kernel, on a file system that does not answer, is left behind and replaced; at
 // `max_abandoned` of them the sandbox refuses jobs until some have ended.
 //
 // Thread-safe.
@@ -27,6 +27,8 @@ class Sandbox {
     // Jobs that run at a time.
     int workers = 1;
     int jobs_per_worker = 1000;
+    // A worker without work is ended, and its memory with it.
+    absl::Duration idle_timeout = absl::Seconds(10);
     // Address space of a worker.
     std::size_t memory_bytes = std::size_t{1} << 30;
     std::size_t response_bytes = std::size_t{256} << 20;

@@ -1,12 +1,14 @@
 #include "services/common/sandbox/sandbox.h"
 
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <absl/time/clock.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -178,6 +180,16 @@ TEST(SandboxTest, Recycles) {
   const std::string first = *sandbox.Run("pid", {}, "", kDeadline);
   EXPECT_EQ(*sandbox.Run("pid", {}, "", kDeadline), first);
   EXPECT_NE(*sandbox.Run("pid", {}, "", kDeadline), first);
+}
+
+// A worker that has nothing to do goes, and another comes for the next job.
+TEST(SandboxTest, Idle) {
+  Sandbox sandbox({.idle_timeout = absl::Milliseconds(1)});
+  const auto pid = static_cast<pid_t>(std::stol(*sandbox.Run("pid", {}, "", kDeadline)));
+  const absl::Time limit = absl::Now() + absl::Seconds(20);
+  while (kill(pid, 0) == 0 && absl::Now() < limit) std::this_thread::yield();
+  EXPECT_NE(kill(pid, 0), 0);
+  EXPECT_EQ(*sandbox.Run("echo", {}, "next", kDeadline), "next");
 }
 
 // Jobs of several threads share the workers; each gets its own answer while others crash.
