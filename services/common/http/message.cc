@@ -2,16 +2,9 @@
 
 #include <algorithm>
 
-#include <strings.h>
+#include "services/common/http/fields.h"
 
 namespace stoker::http {
-namespace {
-
-bool SameName(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-}  // namespace
 
 void Headers::Add(std::string name, std::string value) {
   fields_.emplace_back(std::move(name), std::move(value));
