@@ -115,11 +115,9 @@ export class App {
     );
   }
 
-  // ---- state ----
-
   private set(patch: Partial<ViewState>): void {
     const next = { ...this.state, ...patch };
-    // Typing in the search field or moving the zoom is no step to go back to.
+    // Each letter typed into the search field is no step to go back to.
     const minor = Object.keys(patch).every((key) => key === "search" || key === "refresh");
     const url = formatState(next) || location.pathname;
     if (minor) history.replaceState(null, "", url);
@@ -179,8 +177,6 @@ export class App {
     return this.state.groupBy === "" ? [] : groupsOf(this.state.groupBy, series);
   }
 
-  // ---- data ----
-
   private async load(): Promise<void> {
     this.loading?.abort();
     clearTimeout(this.refreshTimer);
@@ -196,7 +192,7 @@ export class App {
     } catch (e) {
       if (loading.signal.aborted) return;
       if (this.keepStale(state, e)) return;
-      await this.explain(state, interval, e);
+      await this.explain(state, interval, loading.signal, e);
     }
     if (this.loading !== loading) return;
     this.finish();
@@ -206,6 +202,7 @@ export class App {
   private keepStale(state: ViewState, error: unknown): boolean {
     if (!this.data || this.diagnosis || needsData(this.shownFor, state)) return false;
     this.status.textContent = `Refresh failed: ${failureOf(error).message}`;
+    document.documentElement.dataset.ready = "true";
     this.schedule();
     return true;
   }
@@ -216,16 +213,18 @@ export class App {
     now: number,
     signal: AbortSignal,
   ): Promise<void> {
-    if (!interval || parseMatchers(state.filter).error !== "") return this.explain(state, interval);
+    if (!interval || parseMatchers(state.filter).error !== "")
+      return this.explain(state, interval, signal);
     this.overview = await this.loader.overview(state, interval, signal);
     const { type } = this.overview;
-    if (type === "") return this.explain(state, interval);
-    const courses = this.loader.courses(this.overview, state.filter, interval, signal);
-    const data = await this.loader.profile(state, type, interval, now, signal);
-    await courses;
+    if (type === "") return this.explain(state, interval, signal);
+    const [data] = await Promise.all([
+      this.loader.profile(state, type, interval, now, signal),
+      this.loader.courses(this.overview, state.filter, interval, signal),
+    ]);
     if (data.current.root.total === 0 && !data.base?.root.total) {
       this.data = data;
-      return this.explain(state, interval);
+      return this.explain(state, interval, signal);
     }
     this.diagnosis = null;
     if (this.data) {
@@ -249,11 +248,11 @@ export class App {
   private async explain(
     state: ViewState,
     interval: Interval | null,
+    signal: AbortSignal,
     error?: unknown,
   ): Promise<void> {
-    this.diagnosis = diagnose(
-      await gatherFacts(this.queries, state, this.overview, interval, error),
-    );
+    const facts = await gatherFacts(this.queries, state, this.overview, interval, error);
+    if (!signal.aborted) this.diagnosis = diagnose(facts);
   }
 
   private finish(): void {
@@ -295,8 +294,6 @@ export class App {
         ask((selector, i) => this.queries.labelValues(label, selector, i, signal())),
     };
   }
-
-  // ---- showing ----
 
   private render(): void {
     const { state, data, diagnosis } = this;

@@ -77,7 +77,8 @@ class Writer {
 }
 
 // google.v1.Profile. A frame marked inlined shares its location with the frame that calls it.
-export function pprof(stacks) {
+// `about`, for profiles that are pushed: {sampleType, unit, periodType, periodUnit, timeMs}.
+export function pprof(stacks, about = null) {
   const strings = [""];
   const tables = { mapping: new Map(), function: new Map(), location: new Map() };
   const out = new Writer();
@@ -131,6 +132,13 @@ export function pprof(stacks) {
     const sample = new Writer();
     for (const group of groups.reverse()) sample.number(1, location(group));
     out.block(2, sample.number(2, value).bytes);
+  }
+  if (about) {
+    const valueType = (type, unit) =>
+      new Writer().number(1, text(type)).number(2, text(unit)).bytes;
+    out.block(1, valueType(about.sampleType, about.unit));
+    out.number(9, about.timeMs * 1e6);
+    out.block(11, valueType(about.periodType, about.periodUnit)).number(12, 1);
   }
   for (const s of strings) out.block(6, new TextEncoder().encode(s));
   return Uint8Array.from(out.bytes);

@@ -109,7 +109,9 @@ function sumOf(entries: Entry[]): number[] {
   return sums;
 }
 
-function sparkline(values: number[]): SVGElement {
+function sparkline(course: number[]): SVGElement {
+  // The newest step is often still on its way; drawn as zero it would look like a stop.
+  const values = course[course.length - 1] === 0 ? course.slice(0, -1) : course;
   const max = Math.max(...values, 0) || 1;
   const step = SPARK_WIDTH / Math.max(values.length - 1, 1);
   const y = (v: number): string => (SPARK_HEIGHT - 1 - (v / max) * (SPARK_HEIGHT - 2)).toFixed(1);
