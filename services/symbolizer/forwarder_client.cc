@@ -22,6 +22,8 @@ using profile::v1::PushResponse;
 constexpr std::size_t kMessageBytes = std::size_t{1} << 20;
 constexpr absl::Duration kMinDelay = absl::Milliseconds(100);
 constexpr absl::Duration kMaxDelay = absl::Seconds(2);
+// How often the wait for a connection looks whether it should end.
+constexpr absl::Duration kConnectCheck = absl::Milliseconds(200);
 
 }  // namespace
 
@@ -29,8 +31,6 @@ constexpr absl::Duration kMaxDelay = absl::Seconds(2);
 class ForwarderClient::Stream final : public grpc::ClientBidiReactor<PushRequest, PushResponse> {
  public:
   Stream(profile::v1::ProfileService::Stub& stub, const Events& events) : events_(events) {
-    // A forwarder that is starting is waited for.
-    context_.set_wait_for_ready(true);
     stub.async()->Push(&context_, this);
     // Send starts writes from outside of reactions.
     AddHold();
@@ -131,9 +131,17 @@ void ForwarderClient::Send(std::shared_ptr<const Profile> profile) {
   if (stream_ != nullptr) stream_->Send(std::move(profile));
 }
 
+bool ForwarderClient::AwaitConnection() {
+  while (!channel_->WaitForConnected(absl::ToChronoTime(absl::Now() + kConnectCheck))) {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return false;
+  }
+  return true;
+}
+
 void ForwarderClient::Run() {
   rpc::Backoff backoff(kMinDelay, kMaxDelay, random_);
-  while (true) {
+  while (AwaitConnection()) {
     const absl::Time start = absl::Now();
     Stream stream(*stub_, events_);
     {

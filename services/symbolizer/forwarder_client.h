@@ -40,6 +40,8 @@ class ForwarderClient final : public ProfileSink {
 
  private:
   class Stream;
+  // False when the client is stopping.
+  bool AwaitConnection();
   void Run();
 
   const std::shared_ptr<grpc::Channel> channel_;
