@@ -5,8 +5,12 @@
 namespace stoker::forwarder {
 
 absl::StatusOr<Settings> LoadSettings(const config::Configuration& configuration) {
-  Settings settings{.default_receivers = configuration.stoker().forwarder.default_receivers,
-                    .tenant = configuration.stoker().tenant};
+  const config::Stoker& stoker = configuration.stoker();
+  Settings settings{.default_receivers = stoker.forwarder.default_receivers,
+                    .tenant = stoker.tenant,
+                    .spool_max_bytes = stoker.forwarder.spool.max_bytes,
+                    .spool_max_age = stoker.forwarder.spool.max_age,
+                    .hash = configuration.hash()};
   for (const std::string& id : configuration.Components("pyroscope.write")) {
     STOKER_ASSIGN_OR_RETURN(settings.writers[id],
                             configuration.Arguments<config::PyroscopeWrite>(id));

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
+
+#include <absl/time/time.h>
 
 #include "services/common/config/components/pyroscope_write.h"
 
@@ -16,6 +19,11 @@ struct Settings {
   std::vector<std::string> default_receivers;
   // For profiles that name none; "" for none.
   std::string tenant;
+  // Of the spool, when the process starts; a reload leaves them.
+  std::uint64_t spool_max_bytes = std::uint64_t{10} << 30;
+  absl::Duration spool_max_age = absl::Hours(24);
+  // SHA-256 of the configuration, in hex.
+  std::string hash;
 };
 
 }  // namespace stoker::forwarder
