@@ -1,6 +1,7 @@
 #include "services/common/base/status.h"
 #include "services/common/runtime/service.h"
 #include "services/store/legacy_api.h"
+#include "services/store/maintenance_thread.h"
 #include "services/store/metrics.h"
 #include "services/store/pusher.h"
 #include "services/store/querier.h"
@@ -31,9 +32,10 @@ absl::Status Run(runtime::Service& service) {
             [&](std::string method, std::string path, http::Handler handler) {
               service.HandleHttp(std::move(method), std::move(path), std::move(handler));
             });
+  const MaintenanceThread maintenance(*storage, metrics);
   STOKER_RETURN_IF_ERROR(service.Serve({}));
   service.WaitForStop();
-  return absl::OkStatus();
+  return storage->Sync();
 }
 
 }  // namespace
