@@ -41,10 +41,11 @@ export class DetailsBar {
     return this.name;
   }
 
-  show(tree: Tree, node: Node, unit: string): void {
+  // `hidden`: how many branches the graph leaves out for being too narrow.
+  show(tree: Tree, node: Node, unit: string, hidden = 0): void {
     this.name = node.frame ? node.name : "";
     this.actions.hidden = !node.frame;
-    const about = node.frame ? aboutFrame(node) : aboutRoot(tree);
+    const about = node.frame ? aboutFrame(node) : aboutRoot(tree, hidden);
     this.text.replaceChildren(
       h("div", { class: "title" }, node.frame ? node.name : "All stacks", ...badges(node)),
       h("div", { class: "numbers" }, ...numbers(tree, node, unit)),
@@ -74,13 +75,17 @@ function aboutFrame({ name, note }: Node): string {
   return parts.join(" · ");
 }
 
-// How much the store folded together, else how to go on.
-function aboutRoot(tree: Tree): string {
+// What is not to be seen: folded by the store, or too narrow; else how to go on.
+function aboutRoot(tree: Tree, hidden: number): string {
   let folded = 0;
   for (const node of preorder(tree.root)) {
     if (node.name === "other" && node.children.length === 0) folded += shareOf(tree, node);
   }
-  if (folded === 0) return "Click a frame to zoom. Press ? for the keyboard.";
+  const narrow =
+    hidden > 0
+      ? ` ${formatValue(hidden, "count")} branches are too narrow to draw until then.`
+      : "";
+  if (folded === 0) return `Click a frame to zoom.${narrow} Press ? for the keyboard.`;
   return `${formatShare(folded)} is in frames that the store folded into “other”.`;
 }
 

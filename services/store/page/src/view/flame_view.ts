@@ -60,6 +60,11 @@ export class FlameView {
     new ResizeObserver(() => this.relayout()).observe(this.element);
   }
 
+  // How many frames, with all below them, are too narrow to be drawn.
+  get hiddenBranches(): number {
+    return this.layout.hidden;
+  }
+
   show(scene: Scene): void {
     const moved = this.scene?.zoom !== scene.zoom || this.scene.tree !== scene.tree;
     this.scene = scene;

@@ -173,7 +173,9 @@ export class ProfilePanel {
   }
 
   private about(node: Node | null): void {
-    if (this.drawn && node) this.details.show(this.drawn, node, this.unit);
+    if (this.drawn && node) {
+      this.details.show(this.drawn, node, this.unit, this.flame.hiddenBranches);
+    }
   }
 
   private reshape(state: ViewState, data: PageData): void {
