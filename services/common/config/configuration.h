@@ -22,6 +22,9 @@ struct LoadOptions {
   bool strict = false;
   // Components of unknown families (prometheus.*, otelcol.*) are left out instead of refused.
   bool skip_unknown = false;
+  // Values that are written out are checked too (a regular expression, a choice). Without it a
+  // wrong value shows when Arguments is asked for, so that a reload fails for one component only.
+  bool check_values = false;
 };
 
 // The targets that a discovery component exports now. The reference holds during the call.
