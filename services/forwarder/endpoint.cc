@@ -5,6 +5,7 @@
 
 #include "services/common/base/status.h"
 #include "services/common/log/log.h"
+#include "services/forwarder/profile_split.h"
 
 namespace stoker::forwarder {
 namespace {
@@ -28,8 +29,9 @@ std::unique_ptr<rpc::Backoff> MakeBackoff(const PushTarget& target, Random& rand
                                         target.endpoint.max_backoff_period, random);
 }
 
-std::size_t PayloadBytes(const profile::v1::Profile& profile) {
-  return profile.has_ingest() ? profile.ingest().body().size() : profile.pprof().size();
+// What is to be sent next of an open profile.
+const std::string& Next(const auto& open) {
+  return open.parts.empty() ? open.record : open.parts.front();
 }
 
 }  // namespace
@@ -100,7 +102,21 @@ void Endpoint::OnSent(OpenList::iterator open) {
   metrics_.sent_bytes.Increment(static_cast<double>(open->payload_bytes));
   auto& latency = open->ingest ? metrics_.ingest_endpoint : metrics_.push_endpoint;
   latency.Observe(absl::ToDoubleSeconds(around_.clock.Monotonic() - open->first_start));
-  around_.spool.Done(consumer_, open->sequence);
+  Settle(open);
+}
+
+void Endpoint::Settle(OpenList::iterator open) {
+  if (open->parts.size() > 1) {
+    open->parts.pop_front();
+    open->attempts = 0;
+    open->due = absl::ZeroDuration();
+    return;
+  }
+  if (open->lost_reason.empty()) {
+    around_.spool.Done(consumer_, open->sequence);
+  } else {
+    around_.spool.Lost(consumer_, open->sequence, open->lost_reason);
+  }
   open_bytes_ -= open->record.size();
   open_.erase(open);
 }
@@ -126,18 +142,34 @@ void Endpoint::OnFailure(OpenList::iterator open, const PushOutcome& outcome) {
 void Endpoint::OnRefusal(OpenList::iterator open, const std::string& reason,
                          const std::string& message) {
   if (reason != "failed_repeatedly") ComeUp();
+  profile::v1::Profile profile;
+  if (reason == "refused" && profile.ParseFromString(open->record) && Split(*open, profile)) return;
   metrics_.dropped_profiles.Increment();
   metrics_.dropped_bytes.Increment(static_cast<double>(open->payload_bytes));
+  LogRefusal(reason, message);
+  if (reason != "too_old") {
+    around_.dead_letters.Add(Next(*open), consumer_ + "\n" + reason + "\n" + message + "\n");
+  }
+  open->lost_reason = reason;
+  Settle(open);
+}
+
+// An endpoint that refuses everything says the same of each.
+void Endpoint::LogRefusal(const std::string& reason, const std::string& message) {
+  if (std::exchange(last_refusal_, reason) == reason) return;
   log::Warn("profile refused", {{"component_id", component_},
                                 {"endpoint", target_.endpoint.url},
                                 {"reason", reason},
                                 {"error", message}});
-  if (reason != "too_old") {
-    around_.dead_letters.Add(open->record, consumer_ + "\n" + reason + "\n" + message + "\n");
+}
+
+bool Endpoint::Split(Open& open, const profile::v1::Profile& profile) {
+  if (!open.parts.empty() || open.ingest) return false;
+  for (const profile::v1::Profile& part : SplitProfile(profile)) {
+    open.parts.push_back(part.SerializeAsString());
   }
-  around_.spool.Lost(consumer_, open->sequence, reason);
-  open_bytes_ -= open->record.size();
-  open_.erase(open);
+  open.attempts = 0;
+  return !open.parts.empty();
 }
 
 bool Endpoint::IsPoison(const Open& open) const {
@@ -183,10 +215,10 @@ void Endpoint::Take(spool::Spool::Record record) {
                     profile.receivers().end();
   if (!ours) return around_.spool.Done(consumer_, record.sequence);
   open_bytes_ += record.payload.size();
-  open_.push_back({.sequence = record.sequence,
-                   .record = std::move(record.payload),
-                   .payload_bytes = PayloadBytes(profile),
-                   .ingest = profile.has_ingest()});
+  Open& open = open_.emplace_back(Open{.sequence = record.sequence,
+                                       .record = std::move(record.payload),
+                                       .ingest = profile.has_ingest()});
+  if (IsLarge(profile)) Split(open, profile);
 }
 
 void Endpoint::StartDue() {
@@ -206,7 +238,8 @@ void Endpoint::StartDue() {
 
 void Endpoint::Start(Open& open) {
   profile::v1::Profile profile;
-  profile.ParseFromString(open.record);
+  profile.ParseFromString(Next(open));
+  open.payload_bytes = open.ingest ? profile.ingest().body().size() : profile.pprof().size();
   open.start = around_.clock.Monotonic();
   if (open.attempts++ == 0) open.first_start = open.start;
   open.in_flight = true;
@@ -220,6 +253,7 @@ void Endpoint::Start(Open& open) {
 absl::Duration Endpoint::UntilNext() const {
   const absl::Duration now = around_.clock.Monotonic();
   absl::Duration next = now + kIdle;
+  if (open_.empty()) return kIdle;
   if (down_) return in_flight_ > 0 ? kIdle : std::clamp(paused_until_ - now, {}, kIdle);
   for (const Open& open : open_) {
     if (!open.in_flight) next = std::min(next, std::max(open.due, paused_until_));

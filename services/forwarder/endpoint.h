@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <memory>
 #include <string>
@@ -61,8 +62,13 @@ class Endpoint {
   struct Open {
     std::uint64_t sequence = 0;
     std::string record;
-    std::size_t payload_bytes = 0;
+    // What is left to send of a profile that was split; empty for a whole one.
+    std::deque<std::string> parts;
+    // Why a part was lost.
+    std::string lost_reason;
     bool ingest = false;
+    // Of what is being sent.
+    std::size_t payload_bytes = 0;
     bool in_flight = false;
     int attempts = 0;
     absl::Duration first_start;
@@ -79,6 +85,10 @@ class Endpoint {
   void OnSent(OpenList::iterator open);
   void OnFailure(OpenList::iterator open, const PushOutcome& outcome);
   void OnRefusal(OpenList::iterator open, const std::string& reason, const std::string& message);
+  // The profile, or the part of it that was sent, is done with.
+  void Settle(OpenList::iterator open);
+  static bool Split(Open& open, const profile::v1::Profile& profile);
+  void LogRefusal(const std::string& reason, const std::string& message);
   void GoDown();
   void ComeUp();
   [[nodiscard]] bool IsPoison(const Open& open) const;
@@ -112,6 +122,7 @@ class Endpoint {
   absl::Duration paused_until_;
   std::unique_ptr<rpc::Backoff> backoff_;
   std::string last_error_;
+  std::string last_refusal_;
   absl::Time last_error_time_;
 };
 

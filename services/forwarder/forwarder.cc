@@ -78,9 +78,18 @@ void Forwarder::Push(profile::v1::Profile profile, std::function<void(profile::v
     return done(std::move(answer));
   }
   if (!verdict.missing.empty()) metrics_.Rejected("unknown_receiver").Increment();
-  spool_->Append(profile.SerializeAsString(), profile.samples(),
-                 [this, answer = std::move(answer), done = std::move(done)](
-                     const absl::Status& durable) { Answer(answer, durable, done); });
+  std::string record = profile.SerializeAsString();
+  const Replays::Key key = Replays::KeyOf(record);
+  if (replays_.Has(key)) {
+    answer.mutable_accepted();
+    return done(std::move(answer));
+  }
+  spool_->Append(
+      std::move(record), profile.samples(),
+      [this, key, answer = std::move(answer), done = std::move(done)](const absl::Status& durable) {
+        if (durable.ok()) replays_.Add(key);
+        Answer(answer, durable, done);
+      });
 }
 
 void Forwarder::Answer(profile::v1::Answer answer, const absl::Status& durable,

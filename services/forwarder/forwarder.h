@@ -20,6 +20,7 @@
 #include "services/forwarder/admission.h"
 #include "services/forwarder/endpoint.h"
 #include "services/forwarder/metrics.h"
+#include "services/forwarder/replays.h"
 #include "services/forwarder/settings.h"
 
 namespace stoker::forwarder {
@@ -46,7 +47,8 @@ class Forwarder {
                                                          metrics::Registry& registry,
                                                          PushClientFactory make_client);
 
-  // Calls `done` with the answer for the profile: accepted once it is durable. Never blocks.
+  // Calls `done` with the answer for the profile: accepted once it is durable. A replay of one that
+  // was accepted lately is accepted and not sent twice. Never blocks.
   void Push(profile::v1::Profile profile, std::function<void(profile::v1::Answer)> done);
 
   // New settings. Endpoints that stay keep what they have to send; new ones get what is still in
@@ -92,6 +94,7 @@ class Forwarder {
   const PushClientFactory make_client_;
   Metrics metrics_;
   Admission admission_;
+  Replays replays_;
   Wakeup wakeup_;
   std::unique_ptr<spool::Spool> spool_;
 

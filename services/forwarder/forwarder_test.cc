@@ -1,6 +1,7 @@
 #include "services/forwarder/forwarder.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,8 @@
 
 #include "proto/push/v1/push.pb.h"
 #include "services/common/base/status.h"
+#include "services/common/pprof/profile_builder.h"
+#include "services/common/pprof/reader.h"
 #include "services/common/testing/fake_clock.h"
 #include "services/common/testing/mem_env.h"
 
@@ -288,6 +291,53 @@ TEST_F(ForwarderTest, SetsPoisonAside) {
   }
   Run();
   EXPECT_THAT(Metrics(), HasSubstr("stoker_forwarder_dropped{reason=\"failed_repeatedly\"} 1"));
+}
+
+// A profile that is refused and over Pyroscope's limits goes again in parts, which hold all of it;
+// it is out when the last part is.
+TEST_F(ForwarderTest, SplitsWhatIsTooLarge) {
+  constexpr std::uint64_t kSamples = 20'000;
+  pprof::ProfileBuilder builder;
+  builder.AddSampleType("cpu", "nanoseconds");
+  for (std::uint64_t i = 1; i <= kSamples; ++i) {
+    const std::uint64_t location = builder.AddLocation(0, i, {});
+    const std::int64_t value = 1;
+    builder.AddSample({&location, 1}, {&value, 1}, {});
+  }
+  Open();
+  auto profile = MakeProfile(1, kSamples);
+  profile.set_pprof(std::move(builder).Finish());
+  EXPECT_TRUE(Push(profile).has_accepted());
+  Run();
+  ends_.Answer(kA, {.status = 400, .body = "too many samples"});
+  std::set<std::string> ids;
+  std::size_t samples = 0;
+  for (Run(); Waiting(kA) > 0; Run()) {
+    EXPECT_THAT(Metrics(), HasSubstr("stoker_forwarder_in_flight 20000"));
+    push::v1::PushRequest request;
+    ASSERT_TRUE(request.ParseFromString(ends_.Answer(kA, kOk).at(0).body));
+    const auto read = pprof::Read(request.series(0).samples(0).raw_profile());
+    ASSERT_TRUE(read.ok()) << read.status();
+    samples += read->samples.size();
+    EXPECT_LE(read->samples.size(), 16'000);
+    ids.insert(request.series(0).samples(0).id());
+  }
+  EXPECT_EQ(samples, kSamples);
+  EXPECT_EQ(ids.size(), 2);
+  EXPECT_THAT(Metrics(), HasSubstr("stoker_forwarder_out 20000"));
+}
+
+// A profile that is sent again under its id, because its answer was lost, is accepted and not
+// delivered twice; another profile under the same id is.
+TEST_F(ForwarderTest, AcceptsAReplayOnce) {
+  Open();
+  EXPECT_TRUE(Push(MakeProfile(1)).has_accepted());
+  EXPECT_TRUE(Push(MakeProfile(1)).has_accepted());
+  auto other = MakeProfile(1);
+  other.set_pprof("another");
+  EXPECT_TRUE(Push(other).has_accepted());
+  Run();
+  EXPECT_EQ(Waiting(kA), 2);
 }
 
 // Receivers: those named, else the only one; an unknown one may come within 30 s.
