@@ -9,8 +9,8 @@
 
 namespace stoker::forwarder {
 
-// A client of an endpoint's HTTP settings, with a thread of its own. UNIMPLEMENTED for a protocol
-// or a setting that it does not know.
+// A client with the endpoint's HTTP settings. UNIMPLEMENTED for a protocol that this build does not
+// speak.
 absl::StatusOr<std::unique_ptr<PushClient>> MakeHttpPushClient(
     const config::PyroscopeWrite::Endpoint& endpoint);
 

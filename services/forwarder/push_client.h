@@ -31,7 +31,7 @@ struct HttpAnswer {
 // Sends to one endpoint. A test plays the far end.
 class PushClient {
  public:
-  // Requests that still run are given up: their `done` is not called afterwards.
+  // Requests that still run are given up; their `done` may still be called, before this returns.
   virtual ~PushClient() = default;
 
   // Never blocks. `done` is called once, on any thread.
