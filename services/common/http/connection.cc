@@ -2,6 +2,9 @@
 
 #include <charconv>
 #include <exception>
+#include <utility>
+
+#include <boost/asio/post.hpp>
 
 #include "services/common/log/log.h"
 
@@ -24,8 +27,6 @@ std::string PercentDecode(std::string_view text) {
   return decoded;
 }
 
-}  // namespace
-
 Response Answer(const Handler& handler, const Request& request) {
   try {
     return handler(request);
@@ -33,6 +34,20 @@ Response Answer(const Handler& handler, const Request& request) {
     log::Error("an HTTP handler failed", {{"path", request.path}, {"error", error.what()}});
     return Text(500, "internal error\n");
   }
+}
+
+}  // namespace
+
+void Dispatch(ConnectionContext& context, Request request, std::function<void(Response)> done) {
+  if (context.admitted.fetch_add(1) >= context.max_admitted) {
+    --context.admitted;
+    return done(Text(503, "too many requests wait, try again later\n"));
+  }
+  boost::asio::post(context.pool, [&context, request = std::move(request), done = std::move(done)] {
+    Response response = Answer(context.handler, request);
+    --context.admitted;
+    done(std::move(response));
+  });
 }
 
 void SetTarget(std::string_view target, Request& request) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -23,14 +24,18 @@ struct ConnectionContext {
   Handler handler;
   std::size_t max_body_bytes = 0;
   absl::Duration idle_timeout;
+  // Of requests whose handler runs or has yet to run.
+  std::size_t max_admitted = 0;
   boost::asio::thread_pool& pool;
+  std::atomic<std::size_t> admitted = 0;
 };
 
 // Headers of one request, names and values together.
 inline constexpr std::size_t kMaxHeaderBytes = std::size_t{64} << 10;
 
-// Runs the handler; an exception becomes a 500 without its text.
-Response Answer(const Handler& handler, const Request& request);
+// Runs the handler on the pool and gives its answer to `done` there: 500 for an exception, without
+// its text. Where enough requests wait already, `done` gets a 503 before this returns.
+void Dispatch(ConnectionContext& context, Request request, std::function<void(Response)> done);
 
 // Sets `path` (percent-decoded) and `query` from a request's target.
 void SetTarget(std::string_view target, Request& request);

@@ -84,15 +84,14 @@ class Http1Connection final : public std::enable_shared_from_this<Http1Connectio
       request.headers.Add(std::string(field.name_string()), std::string(field.value()));
     }
     request.body = std::move(message.body());
-    asio::post(context_.pool, [self = shared_from_this(), request = std::move(request),
-                               keep_alive = message.keep_alive()] {
-      Response response = Answer(self->context_.handler, request);
-      const bool head = request.method == "HEAD";
-      asio::post(self->stream_.get_executor(),
-                 [self, response = std::move(response), keep_alive, head]() mutable {
-                   self->Write(std::move(response), keep_alive, head);
-                 });
-    });
+    const bool head = request.method == "HEAD";
+    Dispatch(context_, std::move(request),
+             [self = shared_from_this(), keep_alive = message.keep_alive(), head](Response answer) {
+               asio::post(self->stream_.get_executor(),
+                          [self, answer = std::move(answer), keep_alive, head]() mutable {
+                            self->Write(std::move(answer), keep_alive, head);
+                          });
+             });
   }
 
   void Write(Response response, bool keep_alive, bool head) {

@@ -135,7 +135,7 @@ class Http2Connection final : public std::enable_shared_from_this<Http2Connectio
   static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (carries && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-      Self(user_data).Dispatch(frame->hd.stream_id);
+      Self(user_data).Handle(frame->hd.stream_id);
     }
     return 0;
   }
@@ -191,19 +191,19 @@ class Http2Connection final : public std::enable_shared_from_this<Http2Connectio
     std::vector<nghttp2_nv> fields_;
   };
 
-  void Dispatch(std::int32_t stream_id) {
+  void Handle(std::int32_t stream_id) {
     const auto it = exchanges_.find(stream_id);
     if (it == exchanges_.end() || it->second.too_large) return;
-    asio::post(context_.pool,
-               [self = shared_from_this(), stream_id, request = std::move(it->second.request)] {
-                 Response response = Answer(self->context_.handler, request);
-                 if (request.method == "HEAD") response.body.clear();
-                 asio::post(self->stream_.get_executor(),
-                            [self, stream_id, response = std::move(response)]() mutable {
-                              self->Respond(stream_id, std::move(response));
-                              self->Write();
-                            });
-               });
+    const bool head = it->second.request.method == "HEAD";
+    Dispatch(context_, std::move(it->second.request),
+             [self = shared_from_this(), stream_id, head](Response answer) {
+               if (head) answer.body.clear();
+               asio::post(self->stream_.get_executor(),
+                          [self, stream_id, answer = std::move(answer)]() mutable {
+                            self->Respond(stream_id, std::move(answer));
+                            self->Write();
+                          });
+             });
   }
 
   void Respond(std::int32_t stream_id, Response response) {

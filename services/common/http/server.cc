@@ -75,10 +75,12 @@ class AsioServer final : public Server {
   AsioServer(const Options& options, Handler handler)
       : max_connections_(options.max_connections),
         pool_(static_cast<std::size_t>(options.handler_threads)),
-        context_{.handler = std::move(handler),
-                 .max_body_bytes = options.max_body_bytes,
-                 .idle_timeout = options.idle_timeout,
-                 .pool = pool_} {}
+        context_{
+            .handler = std::move(handler),
+            .max_body_bytes = options.max_body_bytes,
+            .idle_timeout = options.idle_timeout,
+            .max_admitted = static_cast<std::size_t>(options.handler_threads) + options.max_waiting,
+            .pool = pool_} {}
 
   // Handlers first: what they answer still needs the I/O thread's queue.
   ~AsioServer() override {

@@ -32,6 +32,8 @@ class Server {
     absl::Duration idle_timeout = absl::Minutes(5);
     std::size_t max_connections = 4096;
     int handler_threads = 4;
+    // Requests that may wait for a handler thread; a further one is answered 503.
+    std::size_t max_waiting = 512;
   };
 
   // ALREADY_EXISTS names the port in use and the flag.

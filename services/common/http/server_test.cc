@@ -1,8 +1,10 @@
 #include "services/common/http/server.h"
 
 #include <string>
+#include <thread>
 #include <vector>
 
+#include <absl/synchronization/notification.h>
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <gmock/gmock.h>
@@ -145,6 +147,29 @@ TEST_F(ServerTest, Edges) {
   const Answered failed = Ask(url_ + "/throw", CURL_HTTP_VERSION_1_1);
   EXPECT_EQ(failed.status, 500);
   EXPECT_EQ(failed.body, "internal error\n");
+}
+
+// With every handler thread busy and enough requests waiting, the next is refused at once.
+TEST(ServerBoundTest, RefusesPastTheQueue) {
+  absl::Notification entered;
+  absl::Notification release;
+  auto server =
+      Server::Start({.addresses = {"127.0.0.1:0"}, .handler_threads = 1, .max_waiting = 0},
+                    [&](const Request& request) {
+                      if (request.path == "/wait") {
+                        entered.Notify();
+                        release.WaitForNotification();
+                      }
+                      return Text(200, "ok");
+                    });
+  ASSERT_TRUE(server.ok()) << server.status();
+  const std::string url = "http://127.0.0.1:" + std::to_string((*server)->ports()[0]);
+  std::thread busy([&] { EXPECT_EQ(Ask(url + "/wait", CURL_HTTP_VERSION_1_1).status, 200); });
+  entered.WaitForNotification();
+  EXPECT_EQ(Ask(url + "/", CURL_HTTP_VERSION_1_1).status, 503);
+  EXPECT_EQ(Ask(url + "/", CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE).status, 503);
+  release.Notify();
+  busy.join();
 }
 
 // A port in use is named, with the flag that changes it.
