@@ -83,7 +83,10 @@ class ForwarderProcess {
       : folder_("/tmp/stoker_forwarder_test." + std::to_string(::getpid())) {
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
-    std::ofstream(folder_ + "/config") << "pyroscope.write.x " << url << "\n";
+    std::ofstream(folder_ + "/config.alloy")
+        << "pyroscope.write \"x\" {\n  endpoint {\n    url = \"" << url
+        << "\"\n    max_backoff_period = \"1s\"\n"
+        << "  }\n}\n";
   }
   ~ForwarderProcess() {
     if (pid_ > 0) End(SIGKILL);
@@ -96,8 +99,8 @@ class ForwarderProcess {
     if (pid_ > 0) return;
     const int log = ::open((folder_ + "/log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     ::dup2(log, 2);
-    const std::string config = folder_ + "/config";
-    ::execl("services/forwarder/fixed-forwarder", "stoker-forwarder", "--config", config.c_str(),
+    const std::string config = folder_ + "/config.alloy";
+    ::execl("services/forwarder/stoker-forwarder", "stoker-forwarder", "--config", config.c_str(),
             "--run-dir", folder_.c_str(), "--data-dir", folder_.c_str(), "--http.listen", "",
             "--grpc.listen", "", nullptr);
     ::_exit(127);
