@@ -38,6 +38,8 @@ class DiscoveryLoop {
   DiscoveryLoop(Discovery& core, ProcessScanner& scanner, Clock& clock, Metrics& metrics);
   // Does what is left to do, then ends the thread. Every sink is closed by then.
   ~DiscoveryLoop();
+  DiscoveryLoop(const DiscoveryLoop&) = delete;
+  DiscoveryLoop& operator=(const DiscoveryLoop&) = delete;
 
   void SetPlan(PlanPtr plan);
 

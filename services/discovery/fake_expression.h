@@ -12,8 +12,8 @@ namespace stoker::discovery {
 // An expression that puts together targets of its own and those of components; or fails.
 class FakeExpression final : public TargetExpression {
  public:
-  FakeExpression(std::vector<std::string> references, model::TargetVector own = {},
-                 absl::Status status = {})
+  explicit FakeExpression(std::vector<std::string> references, model::TargetVector own = {},
+                          absl::Status status = {})
       : references_(std::move(references)), own_(std::move(own)), status_(std::move(status)) {}
 
   [[nodiscard]] const std::vector<std::string>& references() const override { return references_; }

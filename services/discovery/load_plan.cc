@@ -71,7 +71,7 @@ absl::StatusOr<Plan::Component> LoadComponent(const ConfigurationPtr& configurat
 
 }  // namespace
 
-absl::StatusOr<PlanPtr> LoadPlan(ConfigurationPtr configuration, const Plan* last) {
+absl::StatusOr<PlanPtr> LoadPlan(const ConfigurationPtr& configuration, const Plan* last) {
   auto plan = std::make_shared<Plan>();
   for (const std::string& id : configuration->ids()) {
     if (!configuration->Type(id).starts_with("discovery.")) {
