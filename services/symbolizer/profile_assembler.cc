@@ -88,12 +88,15 @@ void MergeEqualStacks(std::vector<Group::Sample>& samples) {
   samples.resize(kept);
 }
 
-// Locations of the frames of one dictionary: numbered once for each profile. A slot counts when its
-// epoch is that of the profile, so that nothing is cleared between profiles.
+// Locations, functions and mappings of the frames of one dictionary: numbered once for each
+// profile. A slot counts when its epoch is that of the profile, so that nothing is cleared between
+// profiles.
 class LocationCache {
  public:
   explicit LocationCache(FrameNames& names)
-      : names_(names), slots_(names.dictionary().frames.size()) {}
+      : names_(names),
+        slots_(names.dictionary().frames.size()),
+        mappings_(2 * names.dictionary().mappings.size()) {}
 
   struct Slot {
     std::uint32_t epoch = 0;
@@ -115,16 +118,14 @@ class LocationCache {
     const FrameNames::Resolved resolved = names_.Resolve(number);
     Slot slot = {.epoch = epoch, .naming = resolved.naming};
     if (resolved.naming == Naming::kNamedByNode) {
-      slot.id = AddNodeNamed(frame, builder);
+      slot.id = AddNodeNamed(frame, epoch, builder);
       return slot;
     }
     const bool named = resolved.naming == Naming::kNamed;
-    const std::uint64_t mapping = AddMapping(frame.mapping, named, builder);
+    const std::uint64_t mapping = Mapping(frame.mapping, named, epoch, builder);
     const std::uint64_t address = FrameNames::LookUpAddress(frame);
     if (named) {
-      const FrameNames::Name& name = names_.name(resolved.name);
-      const std::uint64_t function =
-          builder.AddFunction({.name = name.shown, .system_name = name.mangled});
+      const std::uint64_t function = Function(resolved.name, epoch, builder);
       slot.id = builder.AddLocation(mapping, address, {{.function_id = function}});
     } else {
       slot.id = builder.AddLocation(mapping, address, {});
@@ -132,25 +133,51 @@ class LocationCache {
     return slot;
   }
 
-  std::uint64_t AddNodeNamed(const StackDictionary::Frame& frame, ProfileBuilder& builder) {
+  std::uint64_t AddNodeNamed(const StackDictionary::Frame& frame, std::uint32_t epoch,
+                             ProfileBuilder& builder) {
     const StackDictionary& all = dictionary();
     const std::uint64_t function = builder.AddFunction(
         {.name = all.strings[frame.function], .filename = all.strings[frame.file]});
-    const std::uint64_t mapping = AddMapping(frame.mapping, true, builder);
+    const std::uint64_t mapping = Mapping(frame.mapping, true, epoch, builder);
     return builder.AddLocation(mapping, frame.address,
                                {{.function_id = function, .line = frame.line}});
   }
 
-  std::uint64_t AddMapping(std::uint32_t number, bool named, ProfileBuilder& builder) {
-    if (number == 0) return 0;
-    const StackDictionary::Mapping& mapping = dictionary().mappings[number];
-    const std::string build_id = Hex(mapping.binary.build_id());
-    return builder.AddMapping(
-        {.filename = mapping.path, .build_id = build_id, .has_functions = named});
+  std::uint64_t Function(std::uint32_t index, std::uint32_t epoch, ProfileBuilder& builder) {
+    if (index >= functions_.size()) functions_.resize(index + 1);
+    Number& number = functions_[index];
+    if (number.epoch != epoch) {
+      const FrameNames::Name& name = names_.name(index);
+      number = {epoch, builder.AddFunction({.name = name.shown, .system_name = name.mangled})};
+    }
+    return number.id;
   }
+
+  // Those of frames with a name and of frames without are two mappings: has_functions differs.
+  std::uint64_t Mapping(std::uint32_t index, bool named, std::uint32_t epoch,
+                        ProfileBuilder& builder) {
+    if (index == 0) return 0;
+    Number& number = mappings_[2 * index + (named ? 1 : 0)];
+    if (number.epoch != epoch) {
+      const StackDictionary::Mapping& mapping = dictionary().mappings[index];
+      const std::string build_id = Hex(mapping.binary.build_id());
+      number = {epoch,
+                builder.AddMapping(
+                    {.filename = mapping.path, .build_id = build_id, .has_functions = named})};
+    }
+    return number.id;
+  }
+
+  struct Number {
+    std::uint32_t epoch = 0;
+    std::uint64_t id = 0;
+  };
 
   FrameNames& names_;
   std::vector<Slot> slots_;
+  std::vector<Number> mappings_;
+  // By FrameNames' index.
+  std::vector<Number> functions_;
 };
 
 // Writes the profiles of one interval, one after the other.
