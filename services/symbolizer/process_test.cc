@@ -223,7 +223,7 @@ class ProcessTest : public ::testing::Test {
     header.set_size_bytes(program_.inspection.put_bytes());
     *header.mutable_layout() = program_.inspection.layout();
     ASSERT_TRUE(put->Write(request));
-    for (int i = 0; i < header.layout().sections_size(); ++i) {
+    for (int i = 0; i < program_.inspection.layout().sections_size(); ++i) {
       const auto& section = program_.inspection.layout().sections(i);
       if (!section.has_data()) continue;
       request.mutable_chunk()->set_offset(section.data_offset());

@@ -41,6 +41,8 @@ struct Interval {
   // Table ids that it waits for: those that were missing when it was complete.
   std::vector<std::string> awaited;
   std::size_t unanswered_profiles = 0;
+  // One line in the log tells of the first refusal.
+  bool refused = false;
   std::vector<sample::v1::Delivered> delivered;
 };
 

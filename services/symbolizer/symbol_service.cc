@@ -155,10 +155,8 @@ class PutReactor final : public grpc::ServerReadReactor<PutRequest> {
       return Refuse(InvalidArgument("the data ended early"));
     }
     parts_.converter.Convert(std::move(upload_), [this](const absl::Status& made) {
-      if (!made.ok()) {
-        log::Warn("made no table of a binary", {{"error", made}});
-      }
       const bool no_symbols = made.code() == absl::StatusCode::kInvalidArgument;
+      if (!made.ok() && !no_symbols) log::Warn("made no table of a binary", {{"error", made}});
       Report(made.ok()    ? Wants::Outcome::kTable
              : no_symbols ? Wants::Outcome::kUnavailable
                           : Wants::Outcome::kFailed,

@@ -31,6 +31,12 @@ absl::Status CheckHello(const Hello& hello) {
   return absl::OkStatus();
 }
 
+void LogRefusal(const profile::v1::Profile& profile, const std::string& reason,
+                const std::string& message) {
+  log::Warn("the forwarder refused a profile",
+            {{"component", profile.producer()}, {"reason", reason}, {"message", message}});
+}
+
 }  // namespace
 
 Symbolizer::Symbolizer(const Options& options, Clock& clock, TableStore& tables, Wants& wants,
@@ -217,9 +223,7 @@ void Symbolizer::Settle(const AssembledProfile& assembled, Interval& interval,
   } else {
     const std::string reason = rejected->reason().empty() ? "rejected" : rejected->reason();
     metrics_.stage.Drop(reason, profile.samples());
-    log::Warn(
-        "the forwarder refused a profile",
-        {{"component", profile.producer()}, {"reason", reason}, {"message", rejected->message()}});
+    if (!std::exchange(interval.refused, true)) LogRefusal(profile, reason, rejected->message());
   }
   interval.held_samples -= profile.samples();
   if (--interval.unanswered_profiles > 0) return;

@@ -1,0 +1,123 @@
+#include "services/symbolizer/wants.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace stoker::symbolizer {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+struct CountingRandom final : Random {
+  std::uint64_t Next() override { return ++last; }
+  std::uint64_t last = 0;
+};
+
+struct FakeNode final : Wants::Subscriber {
+  void Ask(const symbol::v1::WantResponse& response) override {
+    for (const auto& one : response.wanted()) asked.push_back(one);
+  }
+  std::vector<symbol::v1::Wanted> asked;
+};
+
+class WantsTest : public ::testing::Test {
+ protected:
+  WantsTest() {
+    wants_.Subscribe(1, "a", &a_);
+    wants_.Subscribe(2, "b", &b_);
+  }
+
+  void Need(const std::string& id, const std::string& node) {
+    wants_.Need({.id = id, .path = "/bin/" + id}, node, now_);
+    wants_.Tick(now_);
+  }
+  void Pass(absl::Duration time) {
+    now_ += time;
+    wants_.Tick(now_);
+  }
+
+  absl::Duration now_ = absl::Hours(1);
+  CountingRandom random_;
+  FakeNode a_;
+  FakeNode b_;
+  Wants wants_{{}, random_, [](const std::string&) { return 7; }};
+};
+
+// A binary is asked of one node at a time, and only of one that saw it; when the lease ends without
+// a Put, of another.
+TEST_F(WantsTest, OneNodeAtATime) {
+  Need("x", "b");
+  EXPECT_THAT(a_.asked, IsEmpty());
+  ASSERT_THAT(b_.asked, SizeIs(1));
+  EXPECT_EQ(b_.asked[0].resume_offset(), 7);
+  Need("x", "a");
+  EXPECT_THAT(a_.asked, IsEmpty());
+  Pass(absl::Seconds(60));
+  EXPECT_THAT(a_.asked, SizeIs(1));
+  EXPECT_THAT(b_.asked, SizeIs(1));
+  EXPECT_FALSE(wants_.BeginPut("x", b_.asked[0].lease_id()).ok()) << "its lease has ended";
+  EXPECT_TRUE(wants_.BeginPut("x", a_.asked[0].lease_id()).ok());
+  EXPECT_FALSE(wants_.BeginPut("x", a_.asked[0].lease_id()).ok()) << "it is on its way";
+}
+
+// A node that goes away leaves what it was asked to others; a Put that broke off is asked again.
+TEST_F(WantsTest, NodeGone) {
+  Need("x", "a");
+  Need("x", "b");
+  wants_.Unsubscribe(1);
+  Pass(absl::ZeroDuration());
+  ASSERT_THAT(b_.asked, SizeIs(1));
+  ASSERT_TRUE(wants_.BeginPut("x", b_.asked[0].lease_id()).ok());
+  wants_.EndPut("x", Wants::Outcome::kInterrupted, "", now_);
+  // One tick gives another node the chance, the next asks the same again.
+  Pass(absl::ZeroDuration());
+  Pass(absl::ZeroDuration());
+  EXPECT_THAT(b_.asked, SizeIs(2));
+}
+
+// A node is asked for few binaries at a time.
+TEST_F(WantsTest, LeasesOfANode) {
+  for (const char* id : {"1", "2", "3", "4", "5", "6"}) Need(id, "a");
+  ASSERT_THAT(a_.asked, SizeIs(4));
+  ASSERT_TRUE(wants_.BeginPut("1", a_.asked[0].lease_id()).ok());
+  wants_.EndPut("1", Wants::Outcome::kTable, "", now_);
+  Pass(absl::ZeroDuration());
+  EXPECT_THAT(a_.asked, SizeIs(5));
+}
+
+// Bytes that made the parser fail twice are not asked for again that day; profiles do not wait.
+TEST_F(WantsTest, FailedTwice) {
+  Need("x", "a");
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_THAT(a_.asked, SizeIs(i + 1));
+    EXPECT_FALSE(wants_.IsSettled("x", now_));
+    ASSERT_TRUE(wants_.BeginPut("x", a_.asked.back().lease_id()).ok());
+    wants_.EndPut("x", Wants::Outcome::kFailed, "crashed", now_);
+    Pass(absl::ZeroDuration());
+    Pass(absl::ZeroDuration());
+  }
+  EXPECT_TRUE(wants_.IsSettled("x", now_));
+  now_ += absl::Hours(23);
+  Need("x", "a");
+  EXPECT_THAT(a_.asked, SizeIs(2));
+  now_ += absl::Hours(2);
+  Need("x", "a");
+  EXPECT_THAT(a_.asked, SizeIs(3));
+}
+
+// What nobody needs any more is forgotten, and room is for others.
+TEST_F(WantsTest, Forgets) {
+  Wants wants({.max_wants = 1}, random_, [](const std::string&) { return 0; });
+  EXPECT_TRUE(wants.Need({.id = "x"}, "a", now_));
+  EXPECT_FALSE(wants.Need({.id = "y"}, "a", now_));
+  EXPECT_TRUE(wants.IsSettled("y", now_)) << "nothing waits for what is not asked for";
+  wants.Tick(now_ + absl::Hours(1));
+  EXPECT_TRUE(wants.Need({.id = "y"}, "a", now_));
+}
+
+}  // namespace
+}  // namespace stoker::symbolizer
