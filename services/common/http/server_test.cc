@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ Response Echo(const Request& request) {
   if (request.path == "/throw") throw std::runtime_error("secret");
   Response response = Text(200, request.method + " " + request.path + "?" + request.query + " v" +
                                     request.version + " " + std::to_string(request.body.size()));
+  if (request.path == "/type") response.body = *request.headers.Get("content-type");
   if (request.path == "/trailers") response.trailers.Add("grpc-status", "0");
   if (request.path == "/big") response.body = std::string(3 << 20, 'x');
   return response;
@@ -41,8 +43,10 @@ struct Answered {
   std::string body;
   std::string headers;
 };
-Answered Ask(const std::string& url, long version, const std::string& body = "") {
+Answered Ask(const std::string& url, long version, const std::string& body = "",
+             const char* header = nullptr) {
   Answered answered;
+  curl_slist* headers = header == nullptr ? nullptr : curl_slist_append(nullptr, header);
   CURL* curl = curl_easy_init();
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, version);
@@ -51,6 +55,7 @@ Answered Ask(const std::string& url, long version, const std::string& body = "")
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answered.body);
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, Append);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &answered.headers);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
   if (!body.empty()) {
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data());
@@ -58,6 +63,7 @@ Answered Ask(const std::string& url, long version, const std::string& body = "")
   EXPECT_EQ(curl_easy_perform(curl), CURLE_OK) << url;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answered.status);
   curl_easy_cleanup(curl);
+  curl_slist_free_all(headers);
   return answered;
 }
 
@@ -104,6 +110,10 @@ TEST_F(ServerTest, BothProtocols) {
   EXPECT_EQ(Ask(url_ + "/a%20b?x=1", CURL_HTTP_VERSION_1_1, "body").body, "POST /a b?x=1 v1.1 4");
   EXPECT_EQ(Ask(url_ + "/a%20b?x=1", CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE, "body").body,
             "POST /a b?x=1 v2 4");
+  EXPECT_EQ(Ask(url_ + "/type", CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE, "body",
+                "Content-Type: application/proto")
+                .body,
+            "application/proto");
 }
 
 // Trailers follow the body over HTTP/2, as gRPC needs them.
@@ -125,8 +135,13 @@ TEST_F(ServerTest, LargeBodies) {
 
 // A thousand connections that say nothing keep nobody from being answered.
 TEST_F(ServerTest, IdleConnections) {
+  // Both ends are ours.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
   std::vector<UniqueFd> idle;
-  for (int i = 0; i < 900; ++i) idle.push_back(ConnectTo(port_));
+  for (int i = 0; i < 1000; ++i) idle.push_back(ConnectTo(port_));
   EXPECT_EQ(Ask(url_ + "/x", CURL_HTTP_VERSION_1_1).status, 200);
   EXPECT_EQ(Ask(url_ + "/x", CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE).status, 200);
 }
