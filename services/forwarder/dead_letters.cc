@@ -1,6 +1,7 @@
 #include "services/forwarder/dead_letters.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -31,6 +32,8 @@ void DeadLetters::Load() {
     letters_.push_back(
         {.name = name.substr(0, name.size() - kProfile.size()), .bytes = size.value_or(0)});
     bytes_ += letters_.back().bytes;
+    const std::string& stem = letters_.back().name;
+    std::from_chars(stem.data(), stem.data() + stem.size(), last_name_);
   }
 }
 

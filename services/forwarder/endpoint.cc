@@ -22,6 +22,9 @@ constexpr int kDownAfter = 4;
 // through.
 constexpr std::uint64_t kOthersSent = 8;
 constexpr absl::Duration kMaxRetryAfter = absl::Hours(1);
+// Between attempts to reach an endpoint that nobody serves: soon after it starts it has its
+// profiles.
+constexpr absl::Duration kUnreachablePause = absl::Seconds(5);
 constexpr absl::Duration kIdle = absl::Seconds(1);
 
 std::unique_ptr<rpc::Backoff> MakeBackoff(const PushTarget& target, Random& random) {
@@ -130,13 +133,14 @@ void Endpoint::OnFailure(OpenList::iterator open, const PushOutcome& outcome) {
                    around_.random);
   absl::Duration delay;
   for (int i = 0; i < std::min(open->attempts, 32); ++i) delay = own.Next();
-  open->due = now + delay;
+  const absl::Duration longest = outcome.unreachable ? kUnreachablePause : absl::InfiniteDuration();
+  open->due = now + std::min(delay, longest);
   if (outcome.retry_after > absl::ZeroDuration()) {
     const absl::Duration asked = std::min(outcome.retry_after, kMaxRetryAfter);
     paused_until_ = std::max(paused_until_, now + asked);
     open->due = std::max(open->due, now + asked);
   }
-  if (++failures_ >= kDownAfter) GoDown();
+  if (++failures_ >= kDownAfter) GoDown(longest);
 }
 
 void Endpoint::OnRefusal(OpenList::iterator open, const std::string& reason,
@@ -177,8 +181,9 @@ bool Endpoint::IsPoison(const Open& open) const {
   return limit > 0 && open.attempts >= limit && sent_ >= open.sent_before_failure + kOthersSent;
 }
 
-void Endpoint::GoDown() {
-  paused_until_ = std::max(paused_until_, around_.clock.Monotonic() + backoff_->Next());
+void Endpoint::GoDown(absl::Duration longest_pause) {
+  const absl::Duration pause = std::min(backoff_->Next(), longest_pause);
+  paused_until_ = std::max(paused_until_, around_.clock.Monotonic() + pause);
   if (std::exchange(down_, true)) return;
   log::Warn(
       "endpoint is down",

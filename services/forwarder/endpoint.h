@@ -89,7 +89,7 @@ class Endpoint {
   void Settle(OpenList::iterator open);
   static bool Split(Open& open, const profile::v1::Profile& profile);
   void LogRefusal(const std::string& reason, const std::string& message);
-  void GoDown();
+  void GoDown(absl::Duration longest_pause);
   void ComeUp();
   [[nodiscard]] bool IsPoison(const Open& open) const;
 

@@ -227,6 +227,25 @@ TEST_F(ForwarderTest, BacksOff) {
   EXPECT_THAT(Metrics(), HasSubstr("stoker_forwarder_in_flight 20"));
 }
 
+// An endpoint that nobody serves is looked for every few seconds, however long it has been away,
+// and gets everything soon after it is there.
+TEST_F(ForwarderTest, FindsAnEndpointThatStarts) {
+  Open();
+  for (int i = 0; i < 20; ++i) Push(MakeProfile(i));
+  for (int seconds = 0; seconds < 3'600; ++seconds) {
+    Run();
+    ends_.Answer(kA, {.transport = Unavailable("connection refused")});
+    clock_.Advance(absl::Seconds(1));
+  }
+  std::size_t sent = 0;
+  for (int seconds = 0; seconds < 10; ++seconds) {
+    Run();
+    sent += ends_.Answer(kA, kOk).size();
+    clock_.Advance(absl::Seconds(1));
+  }
+  EXPECT_EQ(sent, 20);
+}
+
 // Retry-After is honoured.
 TEST_F(ForwarderTest, HonoursRetryAfter) {
   Open();

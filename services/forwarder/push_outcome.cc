@@ -51,7 +51,9 @@ bool IsRetried(int status, const std::string& code, bool retry_on_429) {
 PushOutcome JudgeAnswer(const HttpAnswer& answer, bool ingest, bool retry_on_429) {
   using Kind = PushOutcome::Kind;
   if (!answer.transport.ok()) {
-    return {.kind = Kind::kRetry, .message = std::string(Message(answer.transport))};
+    return {.kind = Kind::kRetry,
+            .message = std::string(Message(answer.transport)),
+            .unreachable = absl::IsUnavailable(answer.transport)};
   }
   if (answer.status == 200) return {};
   const ConnectError error = ingest ? ConnectError{} : ParseError(answer);

@@ -24,6 +24,8 @@ struct PushOutcome {
   std::string message;
   // As the far end asks (Retry-After in seconds), else zero.
   absl::Duration retry_after;
+  // Nobody answered: asking again costs the far end nothing.
+  bool unreachable = false;
 };
 
 // Alloy's retry table, and Retry-After. `ingest`: only 200 is success, no Connect error body.
