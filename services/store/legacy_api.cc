@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "services/common/base/status.h"
+#include "services/common/http/connect.h"
 #include "services/store/attime.h"
 #include "services/store/profile_type.h"
 #include "services/store/query_parameters.h"
@@ -31,17 +32,16 @@ struct Halves {
   std::string label_selector;
 };
 
-http::Response ErrorResponse(const absl::Status& status) {
+http::Response ErrorOf(const absl::Status& status) {
   const bool callers = status.code() == absl::StatusCode::kInvalidArgument;
-  const json body = {{"code", callers ? "invalid_argument" : "unknown"},
-                     {"message", std::string(Message(status))}};
-  http::Response response = http::Json(callers ? 400 : 500, body.dump());
+  http::Response response = http::ErrorResponse(
+      callers ? 400 : 500, callers ? "invalid_argument" : "unknown", Message(status));
   response.headers.Set("X-Content-Type-Options", "nosniff");
   return response;
 }
 
 http::Response JsonResponse(const absl::StatusOr<json>& body) {
-  if (!body.ok()) return ErrorResponse(body.status());
+  if (!body.ok()) return ErrorOf(body.status());
   return http::Json(200, body->dump(-1, ' ', false, json::error_handler_t::replace));
 }
 

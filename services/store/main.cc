@@ -7,6 +7,7 @@
 #include "services/store/querier.h"
 #include "services/store/routes.h"
 #include "services/store/storage.h"
+#include "services/store/storage_flags.h"
 
 namespace stoker::store {
 namespace {
@@ -18,13 +19,15 @@ runtime::ServiceInfo Info() {
               "push profiles to it, point Grafana at it, or open its page in a browser.",
           .http_listen = "127.0.0.1:4040",
           .config_required = false,
+          .flags = StorageFlags(),
           .http_max_body_bytes = std::size_t{256} << 20};
 }
 
 absl::Status Run(runtime::Service& service) {
   Metrics metrics(service.metrics());
+  STOKER_ASSIGN_OR_RETURN(StorageOptions options, ReadStorageFlags(service.options()));
   STOKER_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> storage,
-                          Storage::Open({.dir = service.options().data_dir}, service.clock()));
+                          Storage::Open(std::move(options), service.clock()));
   Pusher pusher(*storage, metrics);
   const Querier querier(*storage, service.clock());
   const LegacyApi legacy(querier, service.clock());

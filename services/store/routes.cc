@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "services/common/http/connect.h"
 #include "services/common/runtime/version.h"
-#include "services/store/connect.h"
 #include "services/store/page/page_assets.h"
 
 namespace stoker::store {
@@ -23,9 +23,11 @@ bool AcceptsUtf8Names(const http::Request& request) {
 
 void AddWriteApi(Pusher& pusher, const AddRoute& add) {
   add("*", "/push.v1.PusherService/Push",
-      Unary<push::v1::PushRequest, push::v1::PushResponse>(
-          kMaxPushBytes,
-          [&](const auto& request, const http::Request&) { return pusher.Push(request); }));
+      http::Unary<push::v1::PushRequest, push::v1::PushResponse>(
+          [&](const push::v1::PushRequest& request, const http::Context&) {
+            return pusher.Push(request);
+          },
+          {.max_message_bytes = kMaxPushBytes}));
 }
 
 // A call of QuerierService that needs nothing but its request.
@@ -33,9 +35,11 @@ template <typename Req, typename Res>
 void AddQuery(const Querier& querier, const std::string& name,
               absl::StatusOr<Res> (Querier::*method)(const Req&) const, const AddRoute& add) {
   add("*", "/querier.v1.QuerierService/" + name,
-      Unary<Req, Res>(kMaxQueryBytes, [&querier, method](const Req& request, const http::Request&) {
-        return (querier.*method)(request);
-      }));
+      http::Unary<Req, Res>(
+          [&querier, method](const Req& request, const http::Context&) {
+            return (querier.*method)(request);
+          },
+          {.max_message_bytes = kMaxQueryBytes}));
 }
 
 // A call whose answer depends on what label names the caller reads.
@@ -44,10 +48,11 @@ void AddNamesQuery(const Querier& querier, const std::string& name,
                    absl::StatusOr<Res> (Querier::*method)(const Req&, bool) const,
                    const AddRoute& add) {
   add("*", "/querier.v1.QuerierService/" + name,
-      Unary<Req, Res>(kMaxQueryBytes,
-                      [&querier, method](const Req& request, const http::Request& http) {
-                        return (querier.*method)(request, AcceptsUtf8Names(http));
-                      }));
+      http::Unary<Req, Res>(
+          [&querier, method](const Req& request, const http::Context& context) {
+            return (querier.*method)(request, AcceptsUtf8Names(context.request));
+          },
+          {.max_message_bytes = kMaxQueryBytes}));
 }
 
 void AddReadApi(const Querier& querier, const AddRoute& add) {
@@ -72,7 +77,9 @@ http::Response BuildInfo(const http::Request&) {
 
 void AddPage(const AddRoute& add) {
   for (const Asset& asset : PageAssets()) {
-    add("GET", std::string(asset.path), [&asset](const http::Request&) {
+    add("GET", std::string(asset.path), [&asset](const http::Request& request) {
+      // "/" is asked for every path that has no handler.
+      if (request.path != asset.path) return http::Text(404, "404 page not found\n");
       http::Response response;
       response.headers.Add("Content-Type", std::string(asset.content_type));
       if (asset.gzip) response.headers.Add("Content-Encoding", "gzip");
