@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The members of kernel structures that our programs read. libbpf finds their places in the running
+ * kernel's BTF (CO-RE), so that no vmlinux.h of a build machine is needed. */
+#pragma once
+
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* The kernel's names; those of user space's pt_regs differ. */
+struct pt_regs___kernel {
+  unsigned long bp;
+  unsigned long ip;
+  unsigned long cs;
+  unsigned long sp;
+};
+
+struct mm_struct;
+
+struct task_struct {
+  int pid;
+  int tgid;
+  struct task_struct* group_leader;
+  struct mm_struct* mm;
+  /* Nanoseconds of CLOCK_BOOTTIME; kernel 5.5 and later. */
+  __u64 start_boottime;
+};
+
+#pragma clang attribute pop

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#pragma once
+
+/* What the sampler counts, per CPU: name and meaning. User space makes its texts from this list. */
+#define STOKER_SAMPLER_STATS(X)                                         \
+  X(TAKEN, "samples taken")                                             \
+  X(RING_FULL, "samples lost because the ring buffer was full")         \
+  X(EVENT_LOST, "process events lost because the ring buffer was full") \
+  X(USER_READ_FAILED, "user stacks that ended at unreadable memory")
+
+enum stoker_sampler_stat {
+#define STOKER_STAT(name, meaning) STOKER_STAT_##name,
+  STOKER_SAMPLER_STATS(STOKER_STAT)
+#undef STOKER_STAT
+      STOKER_STAT_COUNT,
+};
