@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "proto/sample/v1/sample.pb.h"
+#include "services/collector/ebpf/kernel_symbols.h"
+#include "services/collector/ebpf/stack_counter.h"
+#include "services/collector/ebpf/target_matcher.h"
+
+namespace stoker::ebpf {
+
+// A batch that needs no other to be understood, and the samples in it.
+struct Batch {
+  sample::v1::RawStackBatch message;
+  std::uint64_t samples = 0;
+};
+
+// Turns the stacks of an interval into batches: addresses become places in mappings, kernel
+// addresses lose their KASLR. Used once.
+class BatchBuilder {
+ public:
+  // Borrows the symbols. `tenant` becomes part of each binary's key.
+  BatchBuilder(const KernelSymbols& kernel, std::string tenant, bool kernel_frames,
+               bool user_frames)
+      : kernel_(kernel),
+        tenant_(std::move(tenant)),
+        kernel_frames_(kernel_frames),
+        user_frames_(user_frames) {}
+
+  // Samples of a process of `target`.
+  void Add(const MatchedTarget& target, const StackCounter::Stack& stack);
+
+  // All that was added, in batches of at most about 768 KiB; no numbers and times yet.
+  std::vector<Batch> Take();
+
+ private:
+  // A batch as it grows, and the numbers of what is in it.
+  struct Open {
+    Batch batch;
+    std::unordered_map<std::string, std::uint32_t> strings;
+    // By what tells one mapping from another: a slot, a region, or a path.
+    std::map<std::pair<const void*, std::string>, std::uint32_t> mappings;
+    std::map<std::tuple<std::uint32_t, std::uint64_t, bool>, std::uint32_t> frames;
+    std::unordered_map<std::string, std::uint32_t> stacks;
+    std::map<const MatchedTarget*, std::uint32_t> series;
+    std::map<std::pair<std::uint32_t, std::uint32_t>, int> samples;
+    std::size_t bytes = 0;
+  };
+
+  std::uint32_t String(std::string_view text);
+  std::uint32_t Series(const MatchedTarget& target);
+  std::uint32_t KernelFrame(std::uint64_t address, bool is_return_address);
+  std::uint32_t UserFrame(const StackCounter::Stack& stack, std::uint64_t address,
+                          bool is_return_address);
+  std::uint32_t MappingOf(const Image::Mapping& mapping);
+  // A mapping of nobody's bytes, for a stated reason.
+  std::uint32_t Nowhere(std::string_view path, std::string_view reason);
+  std::uint32_t Frame(std::uint32_t mapping, std::uint64_t address, bool is_return_address);
+  std::uint32_t Stack(const StackCounter::Stack& stack);
+
+  const KernelSymbols& kernel_;
+  const std::string tenant_;
+  const bool kernel_frames_;
+  const bool user_frames_;
+  Open open_;
+  std::vector<Batch> done_;
+};
+
+}  // namespace stoker::ebpf

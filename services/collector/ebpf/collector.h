@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/time/time.h>
+#include <nlohmann/json.hpp>
+
+#include "services/collector/ebpf/component.h"
+#include "services/collector/ebpf/process_table.h"
+#include "services/collector/ebpf/sampler.h"
+#include "services/common/base/clock.h"
+
+namespace stoker::ebpf {
+
+// The core: given samples, what /proc says, targets and time, it fills the components' queues. It
+// has no thread, no kernel and no connection of its own. Used by one thread.
+class Collector {
+ public:
+  // Borrows all.
+  Collector(ProcessSource& source, BinaryInspector& inspector, Metrics& metrics, Clock& clock)
+      : metrics_(metrics), clock_(clock), processes_(source, inspector) {}
+
+  // Components are borrowed, until removed.
+  void Add(Component& component) { components_.push_back(&component); }
+  void Remove(Component& component) { std::erase(components_, &component); }
+
+  // Where the sampler of `rate` leaves its records. Lives as long as the collector.
+  SampleSink& SinkOf(int rate);
+
+  // The counters of the sampler of `rate`: what it lost is shared out to the components.
+  void OnStats(int rate, const SamplerStats& stats);
+
+  // Lets time pass: takes the inspector's answers, ends intervals that are over.
+  void Tick();
+
+  // Ends all intervals now.
+  void FlushAll();
+
+  // Checks that no sample is halfway.
+  void Audit();
+
+  [[nodiscard]] nlohmann::json State() const;
+  // Whether the binaries asked for are known.
+  [[nodiscard]] bool Waiting() const { return processes_.Waiting(); }
+
+ private:
+  class Sink;
+
+  Metrics& metrics_;
+  Clock& clock_;
+  ProcessTable processes_;
+  std::vector<Component*> components_;
+  std::map<int, std::unique_ptr<SampleSink>> sinks_;
+  std::map<int, SamplerStats> stats_;
+  absl::Duration next_sweep_;
+};
+
+}  // namespace stoker::ebpf

@@ -1,0 +1,113 @@
+#include "services/collector/ebpf/collector_thread.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <absl/time/clock.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "services/common/base/status.h"
+#include "services/common/log/log.h"
+
+namespace stoker::ebpf {
+namespace {
+
+constexpr int kPollMs = 100;
+
+void Watch(int epoll, int fd) {
+  epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+  epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+}  // namespace
+
+CollectorThread::CollectorThread(Collector& core, std::function<void()> each_second)
+    : core_(core),
+      each_second_(std::move(each_second)),
+      wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  Watch(epoll_.get(), wake_.get());
+  thread_ = std::thread([this] { Loop(); });
+}
+
+CollectorThread::~CollectorThread() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  eventfd_write(wake_.get(), 1);
+  thread_.join();
+}
+
+void CollectorThread::Run(const std::function<void()>& work) {
+  absl::MutexLock one(&run_mutex_);
+  absl::MutexLock lock(&mutex_);
+  work_ = &work;
+  eventfd_write(wake_.get(), 1);
+  const auto done = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return work_ == nullptr; };
+  mutex_.Await(absl::Condition(&done));
+}
+
+void CollectorThread::Loop() {
+  while (true) {
+    Wait();
+    DrainAll();
+    core_.Tick();
+    if (absl::Now() >= next_second_) {
+      each_second_();
+      next_second_ = absl::Now() + absl::Seconds(1);
+    }
+    const std::function<void()>* work = nullptr;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return;
+      work = work_;
+    }
+    if (work == nullptr) continue;
+    (*work)();
+    absl::MutexLock lock(&mutex_);
+    work_ = nullptr;
+  }
+}
+
+void CollectorThread::Wait() {
+  std::array<epoll_event, 8> events{};
+  epoll_wait(epoll_.get(), events.data(), events.size(), kPollMs);
+  eventfd_t ignored = 0;
+  eventfd_read(wake_.get(), &ignored);
+}
+
+void CollectorThread::DrainAll() {
+  for (const auto& [rate, sampler] : samplers_) {
+    const absl::Status status = sampler->Drain(core_.SinkOf(rate));
+    if (!status.ok()) log::Error("samples not read", {{"error", status}});
+    core_.OnStats(rate, sampler->ReadStats());
+  }
+}
+
+absl::Status CollectorThread::SetRates(const std::vector<int>& rates) {
+  std::map<int, std::unique_ptr<Sampler>> started;
+  for (const int rate : rates) {
+    if (samplers_.contains(rate) || started.contains(rate)) continue;
+    STOKER_ASSIGN_OR_RETURN(started[rate], Sampler::Start(rate));
+  }
+  for (auto& [rate, sampler] : started) {
+    Watch(epoll_.get(), sampler->wake_fd());
+    samplers_[rate] = std::move(sampler);
+  }
+  std::erase_if(samplers_, [&](const auto& entry) {
+    return std::ranges::find(rates, entry.first) == rates.end();
+  });
+  return absl::OkStatus();
+}
+
+void CollectorThread::StopSamplers() {
+  for (const auto& [rate, sampler] : samplers_) sampler->Stop();
+  DrainAll();
+  samplers_.clear();
+}
+
+}  // namespace stoker::ebpf

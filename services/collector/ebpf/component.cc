@@ -1,0 +1,94 @@
+#include "services/collector/ebpf/component.h"
+
+#include <utility>
+#include <vector>
+
+#include "services/collector/ebpf/target_matcher.h"
+
+namespace stoker::ebpf {
+namespace {
+
+// Of batches in memory that the symbolizer has not acknowledged.
+constexpr std::uint64_t kMaxQueueBytes = std::uint64_t{64} << 20;
+
+}  // namespace
+
+Component::Component(ComponentSettings settings, const KernelSymbols& kernel, Metrics& metrics,
+                     std::function<model::TargetVector()> targets, absl::Time now)
+    : settings_(std::move(settings)),
+      kernel_(kernel),
+      metrics_(metrics),
+      component_metrics_(metrics.registry, settings_.id),
+      targets_(std::move(targets)),
+      queue_(kMaxQueueBytes,
+             {.acknowledged = [this](std::uint64_t samples) { metrics_.stage.Out(samples); },
+              .dropped =
+                  [this](std::string_view reason, std::uint64_t samples) {
+                    metrics_.stage.Drop(reason, samples);
+                    component_metrics_.pprofs_dropped.Increment();
+                  },
+              .delivered =
+                  [this](const sample::v1::Delivered& delivered) {
+                    component_metrics_.Delivered(delivered.service_name(),
+                                                 static_cast<double>(delivered.profiles()),
+                                                 static_cast<double>(delivered.bytes()),
+                                                 static_cast<double>(delivered.samples()));
+                  }}),
+      interval_start_(now),
+      next_flush_(now + settings_.arguments.collect_interval) {}
+
+void Component::OnSample(const ProcessPtr& process, const RawSample& sample) {
+  metrics_.stage.In(1);
+  ++samples_taken_;
+  if (!counter_.Add(process, sample)) Drop("too_many_stacks", 1);
+}
+
+void Component::OnLost(std::string_view reason, std::uint64_t samples) {
+  if (samples == 0) return;
+  metrics_.stage.In(samples);
+  samples_taken_ += samples;
+  Drop(reason, samples);
+}
+
+void Component::Drop(std::string_view reason, std::uint64_t samples) {
+  metrics_.stage.Drop(reason, samples);
+  dropped_[std::string(reason)] += samples;
+}
+
+void Component::Flush(absl::Time now) {
+  const TargetMatcher matcher(targets_(), settings_.arguments.targets_only);
+  matched_targets_ = matcher.size();
+  component_metrics_.active_targets.Set(static_cast<double>(matched_targets_));
+  BatchBuilder builder(
+      kernel_, settings_.tenant,
+      settings_.arguments.kernel_frames && settings_.arguments.collect_kernel_profile,
+      settings_.arguments.collect_user_profile);
+  for (const StackCounter::Stack& stack : counter_.Take()) {
+    const MatchedTarget* target = matcher.Match(stack.process->key, stack.process->container_id);
+    if (target == nullptr) {
+      Drop("no_target", stack.count);
+    } else {
+      builder.Add(*target, stack);
+    }
+  }
+  std::vector<Batch> batches = builder.Take();
+  if (batches.empty() && !dropped_.empty()) batches.emplace_back().message.set_reset(true);
+  for (Batch& batch : batches) {
+    batch.message.set_interval_start_ns(absl::ToUnixNanos(interval_start_));
+    batch.message.set_interval_end_ns(absl::ToUnixNanos(now));
+    if (&batch == &batches.back()) {
+      batch.message.set_last_of_interval(true);
+      for (const auto& [reason, samples] : dropped_) {
+        sample::v1::Dropped& dropped = *batch.message.add_dropped();
+        dropped.set_reason(reason);
+        dropped.set_samples(samples);
+      }
+    }
+    queue_.Push(std::move(batch));
+  }
+  dropped_.clear();
+  interval_start_ = now;
+  next_flush_ = now + settings_.arguments.collect_interval;
+}
+
+}  // namespace stoker::ebpf

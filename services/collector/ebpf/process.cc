@@ -1,0 +1,249 @@
+#include "services/collector/ebpf/process.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <absl/time/clock.h>
+#include <sys/resource.h>
+
+#include "services/collector/ebpf/capabilities.h"
+#include "services/collector/ebpf/collector_thread.h"
+#include "services/collector/ebpf/running_component.h"
+#include "services/collector/ebpf/sandbox_inspector.h"
+#include "services/collector/ebpf/symbol_provider.h"
+#include "services/common/base/status.h"
+#include "services/common/elf/inspect.h"
+#include "services/common/log/log.h"
+
+namespace stoker::ebpf {
+namespace {
+
+// For the last intervals to be acknowledged.
+constexpr absl::Duration kGrace = absl::Seconds(10);
+// Binaries kept open: each is a file descriptor.
+constexpr std::size_t kMaxBinaries = 4096;
+
+void RaiseFileLimit() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+KernelSymbols LoadKernelSymbols() {
+  absl::StatusOr<KernelSymbols> symbols = KernelSymbols::Load("");
+  if (symbols.ok()) return *std::move(symbols);
+  log::Warn("no kernel symbols", {{"error", symbols.status()}});
+  return {};
+}
+
+// All parts of the process, in the order of their dependence.
+class Parts {
+ public:
+  explicit Parts(runtime::Service& service)
+      : service_(service),
+        node_(ThisNode(service.options().node_name, service.random())),
+        metrics_(service.metrics()),
+        kernel_(LoadKernelSymbols()),
+        sandbox_({.memory_bytes = std::size_t{256} << 20}),
+        binaries_(kMaxBinaries),
+        inspector_(sandbox_, binaries_),
+        core_(source_, inspector_, metrics_, service.clock()),
+        thread_(core_, [this] { ReportHealth(); }) {}
+
+  // Starts, changes and ends components so that they are those of `settings`.
+  absl::Status Apply(const Settings& settings) {
+    const std::string folder = "unix:" + service_.options().run_dir;
+    const auto or_socket = [&](const std::string& address, const char* socket) {
+      return address.empty() ? folder + socket : address;
+    };
+    const std::string discovery = or_socket(settings.discovery_address, "/discovery.sock");
+    const std::string symbolizer = or_socket(settings.symbolizer_address, "/symbolizer.sock");
+    absl::Status status;
+    std::vector<std::unique_ptr<RunningComponent>> ended;
+    thread_.Run([&] {
+      status = SetRates(settings);
+      if (!status.ok()) return;
+      ended = RemoveChanged(settings);
+      for (const ComponentSettings& component : settings.components) {
+        auto& running = components_[component.id];
+        if (running != nullptr) continue;
+        running = std::make_unique<RunningComponent>(component, node_, discovery, symbolizer,
+                                                     kernel_, metrics_, service_);
+        core_.Add(running->component());
+      }
+    });
+    STOKER_RETURN_IF_ERROR(status);
+    Finish(ended);
+    if (provider_ == nullptr) StartProvider(symbolizer);
+    service_.SetConfigHash(settings.hash);
+    return absl::OkStatus();
+  }
+
+  // Takes no more samples; waits until what was taken is acknowledged.
+  void Stop() {
+    std::vector<std::unique_ptr<RunningComponent>> ended;
+    thread_.Run([&] {
+      thread_.StopSamplers();
+      for (int waits = 0; core_.Waiting() && waits < 10; ++waits) {
+        absl::SleepFor(absl::Milliseconds(100));
+        core_.Tick();
+      }
+      core_.FlushAll();
+    });
+    const absl::Time deadline = absl::Now() + kGrace;
+    for (const auto& [id, running] : components_) {
+      BatchQueue& queue = running->component().queue();
+      if (!queue.AwaitEmpty(deadline - absl::Now())) {
+        log::Warn("samples not acknowledged", {{"component_id", id}, {"batches", queue.size()}});
+        queue.DropAll("stopped");
+      }
+    }
+    provider_.reset();
+  }
+
+  nlohmann::json State() {
+    nlohmann::json state;
+    thread_.Run([&] {
+      state = core_.State();
+      for (const auto& [id, running] : components_) state["streams"][id] = running->State();
+      for (const KernelRegion& region : kernel_.regions()) {
+        state["kernel"].push_back({{"path", region.path}, {"table_bytes", region.table.size()}});
+      }
+    });
+    return state;
+  }
+
+ private:
+  // On the collector's thread.
+  void ReportHealth() {
+    for (const auto& [id, running] : components_) {
+      const absl::Status status = running->Health();
+      service_.SetHealth(id, status.ok() ? runtime::Health::kHealthy : runtime::Health::kUnhealthy,
+                         std::string(Message(status)));
+    }
+  }
+
+  absl::Status SetRates(const Settings& settings) {
+    std::vector<int> rates;
+    for (const ComponentSettings& component : settings.components) {
+      rates.push_back(component.arguments.sample_rate);
+    }
+    const absl::Status status = thread_.SetRates(rates);
+    (status.ok() ? metrics_.sessions : metrics_.failing_sessions).Increment();
+    return status;
+  }
+
+  // Ends the intervals of components that are gone or have other arguments, which start anew.
+  std::vector<std::unique_ptr<RunningComponent>> RemoveChanged(const Settings& settings) {
+    std::vector<std::unique_ptr<RunningComponent>> removed;
+    for (auto entry = components_.begin(); entry != components_.end();) {
+      Component& component = entry->second->component();
+      if (std::ranges::find(settings.components, component.settings()) !=
+          settings.components.end()) {
+        ++entry;
+        continue;
+      }
+      component.Flush(service_.clock().Now());
+      core_.Remove(component);
+      service_.RemoveHealth(entry->first);
+      removed.push_back(std::move(entry->second));
+      entry = components_.erase(entry);
+    }
+    return removed;
+  }
+
+  static void Finish(const std::vector<std::unique_ptr<RunningComponent>>& ended) {
+    const absl::Time deadline = absl::Now() + kGrace;
+    for (const auto& running : ended) {
+      BatchQueue& queue = running->component().queue();
+      if (!queue.AwaitEmpty(deadline - absl::Now())) queue.DropAll("removed");
+    }
+  }
+
+  void StartProvider(const std::string& symbolizer) {
+    symbol::v1::WantRequest request;
+    request.set_node_id(node_.name);
+    request.set_boot_id(node_.boot_id);
+    provider_ = std::make_unique<SymbolProvider>(
+        SymbolProvider::Options{.address = symbolizer, .request = std::move(request)},
+        service_.dialer(), service_.random(), binaries_, kernel_,
+        [this](std::uint64_t bytes) { metrics_.put_bytes.Increment(static_cast<double>(bytes)); });
+  }
+
+  runtime::Service& service_;
+  const Node node_;
+  Metrics metrics_;
+  const KernelSymbols kernel_;
+  sandbox::Sandbox sandbox_;
+  BinaryStore binaries_;
+  SandboxInspector inspector_;
+  SystemProcessSource source_;
+  Collector core_;
+  // Changed on the thread only.
+  std::map<std::string, std::unique_ptr<RunningComponent>> components_;
+  std::unique_ptr<SymbolProvider> provider_;
+  CollectorThread thread_;
+};
+
+// HTTP handlers outlive the parts they ask. Thread-safe.
+class Handle {
+ public:
+  explicit Handle(Parts& parts) : parts_(&parts) {}
+
+  nlohmann::json State() {
+    absl::MutexLock lock(&mutex_);
+    return parts_ == nullptr ? nlohmann::json() : parts_->State();
+  }
+  absl::Status Apply(const Settings& settings) {
+    absl::MutexLock lock(&mutex_);
+    return parts_ == nullptr ? Unavailable("the process stops") : parts_->Apply(settings);
+  }
+  void Release() {
+    absl::MutexLock lock(&mutex_);
+    parts_ = nullptr;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  Parts* parts_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+runtime::ServiceInfo Info() {
+  return {.process = "ebpf-collector",
+          .summary =
+              "Samples the stacks of all processes of this machine with eBPF and sends them to the "
+              "symbolizer. Needs Linux 5.15 with BTF, and root or the capabilities CAP_BPF, "
+              "CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE and "
+              "CAP_SYSLOG.",
+          .http_listen = "",
+          .grpc_listen = ""};
+}
+
+sandbox::Jobs SandboxJobs() { return {{elf::kInspectJob, elf::InspectJob}}; }
+
+absl::Status RunProcess(runtime::Service& service, const SettingsSource& source) {
+  STOKER_ASSIGN_OR_RETURN(const Settings settings, source());
+  RaiseFileLimit();
+  Parts parts(service);
+  STOKER_RETURN_IF_ERROR(parts.Apply(settings));
+  STOKER_RETURN_IF_ERROR(DropStartCapabilities());
+  const auto handle = std::make_shared<Handle>(parts);
+  service.AddDebugState("ebpf", [handle] { return handle->State(); });
+  service.OnReload([handle, source]() -> absl::Status {
+    STOKER_ASSIGN_OR_RETURN(const Settings changed, source());
+    return handle->Apply(changed);
+  });
+  absl::Status served = service.Serve({});
+  if (served.ok()) service.WaitForStop();
+  handle->Release();
+  parts.Stop();
+  return served;
+}
+
+}  // namespace stoker::ebpf

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <functional>
+
+#include <absl/status/statusor.h>
+
+#include "services/collector/ebpf/settings.h"
+#include "services/common/runtime/service.h"
+#include "services/common/sandbox/job.h"
+
+namespace stoker::ebpf {
+
+// What the process is called and listens on.
+runtime::ServiceInfo Info();
+
+// What its sandbox workers can do.
+sandbox::Jobs SandboxJobs();
+
+// Reads the settings, at start and at each reload.
+using SettingsSource = std::function<absl::StatusOr<Settings>()>;
+
+// Runs the collector in `service` until it is told to stop; then sends what the last intervals
+// counted. An error says what the kernel or the process lacks.
+absl::Status RunProcess(runtime::Service& service, const SettingsSource& source);
+
+}  // namespace stoker::ebpf

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "bpf/shared/records.h"
+#include "bpf/shared/stats.h"
+
+namespace stoker::ebpf {
+
+// One stack as it was taken. The spans live as long as the call that hands it over.
+struct RawSample {
+  std::uint32_t pid = 0;
+  std::uint64_t start_ticks = 0;
+  stoker_stop stop = STOKER_STOP_COMPLETE;
+  // Addresses, the innermost first: the instruction, then return addresses.
+  std::span<const __u64> kernel;
+  std::span<const __u64> user;
+};
+
+// What comes out of the kernel, in the order in which it happened.
+class SampleSink {
+ public:
+  virtual ~SampleSink() = default;
+  virtual void OnSample(const RawSample& sample) = 0;
+  // The process has a new image.
+  virtual void OnExec(std::uint32_t pid) = 0;
+  virtual void OnExit(std::uint32_t pid) = 0;
+};
+
+// Counters of the BPF program since it was loaded, by stoker_sampler_stat.
+using SamplerStats = std::array<std::uint64_t, STOKER_STAT_COUNT>;
+
+// Samples every CPU at a fixed period of its clock. Owned by one thread.
+class Sampler {
+ public:
+  // Loads and attaches the programs, `rate` samples a second and CPU. An error says in one sentence
+  // what the kernel or the process lacks.
+  static absl::StatusOr<std::unique_ptr<Sampler>> Start(int rate);
+  virtual ~Sampler() = default;
+
+  // Nanoseconds of CPU time that a sample stands for.
+  [[nodiscard]] static std::int64_t PeriodNs(int rate) { return 1'000'000'000 / rate; }
+
+  // Readable when a process was sampled that nobody knows yet.
+  [[nodiscard]] virtual int wake_fd() const = 0;
+
+  // Hands over all records there are.
+  virtual absl::Status Drain(SampleSink& sink) = 0;
+
+  [[nodiscard]] virtual SamplerStats ReadStats() const = 0;
+
+  // Takes no further samples; what was taken can still be drained.
+  virtual void Stop() = 0;
+};
+
+}  // namespace stoker::ebpf

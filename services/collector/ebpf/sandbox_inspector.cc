@@ -1,0 +1,134 @@
+#include "services/collector/ebpf/sandbox_inspector.h"
+
+#include <atomic>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "services/collector/ebpf/open_mapped_file.h"
+#include "services/common/base/status.h"
+#include "services/common/elf/inspect.h"
+
+namespace stoker::ebpf {
+namespace {
+
+// What one file may cost.
+constexpr absl::Duration kOpenDeadline = absl::Milliseconds(400);
+constexpr absl::Duration kReadDeadline = absl::Milliseconds(600);
+constexpr std::size_t kMaxJobs = 65'536;
+constexpr std::size_t kMaxKnown = 1024;
+// Threads that hang in a file system that does not answer.
+constexpr int kMaxAbandoned = 16;
+
+BinaryPtr Unreadable(const absl::Status& status) {
+  auto binary = std::make_shared<Binary>();
+  binary->unreadable_reason = Message(status);
+  return binary;
+}
+
+// An open that may be left behind: shared by the thread that opens and the one that waits.
+struct Opening {
+  absl::Mutex mutex;
+  std::optional<absl::StatusOr<UniqueFd>> result ABSL_GUARDED_BY(mutex);
+};
+
+std::atomic<int>& Abandoned() {
+  static std::atomic<int> count = 0;
+  return count;
+}
+
+// OpenMappedFile, and DEADLINE_EXCEEDED when the file system does not answer.
+absl::StatusOr<UniqueFd> OpenInTime(std::uint32_t pid, const procfs::ExecutableMapping& mapping) {
+  if (Abandoned() >= kMaxAbandoned) {
+    return ResourceExhausted("{} files hang in their file systems", kMaxAbandoned);
+  }
+  auto opening = std::make_shared<Opening>();
+  ++Abandoned();
+  std::thread([opening, pid, mapping] {
+    absl::StatusOr<UniqueFd> fd = OpenMappedFile(pid, mapping);
+    absl::MutexLock lock(&opening->mutex);
+    opening->result = std::move(fd);
+    --Abandoned();
+  }).detach();
+  absl::MutexLock lock(&opening->mutex);
+  const auto ready = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening->mutex) {
+    return opening->result.has_value();
+  };
+  if (!opening->mutex.AwaitWithTimeout(absl::Condition(&ready), kOpenDeadline)) {
+    return Error(absl::StatusCode::kDeadlineExceeded, "the file system does not answer");
+  }
+  return *std::move(opening->result);
+}
+
+}  // namespace
+
+SandboxInspector::SandboxInspector(sandbox::Sandbox& sandbox, BinaryStore& store)
+    : sandbox_(sandbox), store_(store), jobs_(kMaxJobs), thread_([this] { Run(); }) {}
+
+SandboxInspector::~SandboxInspector() {
+  jobs_.Close();
+  thread_.join();
+}
+
+void SandboxInspector::Request(std::uint64_t ticket, std::uint32_t pid,
+                               const procfs::ExecutableMapping& mapping) {
+  if (jobs_.TryPush(Job{ticket, pid, mapping})) return;
+  absl::MutexLock lock(&mutex_);
+  answers_.push_back({ticket, Unreadable(ResourceExhausted("too many files wait to be read"))});
+}
+
+std::vector<BinaryInspector::Answer> SandboxInspector::TakeAnswers() {
+  absl::MutexLock lock(&mutex_);
+  return std::exchange(answers_, {});
+}
+
+void SandboxInspector::Run() {
+  while (!jobs_.drained()) {
+    const auto job = jobs_.Pop(absl::Seconds(1));
+    if (!job) continue;
+    BinaryPtr binary = Find(*job);
+    absl::MutexLock lock(&mutex_);
+    answers_.push_back({job->ticket, std::move(binary)});
+  }
+}
+
+BinaryPtr SandboxInspector::Find(const Job& job) {
+  if (job.mapping.path == "[vdso]") {
+    if (vdso_ == nullptr) {
+      absl::StatusOr<UniqueFd> fd = OpenVdso();
+      vdso_ = fd.ok() ? Inspect(*std::move(fd)) : Unreadable(fd.status());
+    }
+    return vdso_;
+  }
+  absl::StatusOr<UniqueFd> fd = OpenInTime(job.pid, job.mapping);
+  if (!fd.ok()) return Unreadable(fd.status());
+  struct stat status{};
+  if (fstat(fd->get(), &status) != 0) return Unreadable(ErrnoError(errno, "stat"));
+  const FileId id(status.st_dev, status.st_ino, status.st_size,
+                  absl::ToUnixNanos(absl::TimeFromTimespec(status.st_mtim)),
+                  absl::ToUnixNanos(absl::TimeFromTimespec(status.st_ctim)));
+  if (const auto known = known_.find(id); known != known_.end()) return known->second;
+  BinaryPtr binary = Inspect(*std::move(fd));
+  known_.emplace(id, binary);
+  order_.push_back(id);
+  if (order_.size() > kMaxKnown) {
+    known_.erase(order_.front());
+    order_.pop_front();
+  }
+  return binary;
+}
+
+BinaryPtr SandboxInspector::Inspect(UniqueFd fd) {
+  absl::StatusOr<elf::Inspection> inspection =
+      elf::InspectInSandbox(sandbox_, fd.get(), kReadDeadline);
+  if (!inspection.ok()) return Unreadable(inspection.status());
+  auto binary = std::make_shared<Binary>();
+  binary->fd = std::move(fd);
+  binary->inspection = *std::move(inspection);
+  store_.Add(binary);
+  return binary;
+}
+
+}  // namespace stoker::ebpf

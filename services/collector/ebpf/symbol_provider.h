@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <absl/status/status.h>
+#include <absl/synchronization/mutex.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include "proto/symbol/v1/symbol_service.grpc.pb.h"
+#include "services/collector/ebpf/binary_store.h"
+#include "services/collector/ebpf/kernel_symbols.h"
+#include "services/common/base/random.h"
+#include "services/common/rpc/dialer.h"
+
+namespace stoker::ebpf {
+
+// Serves the symbolizer the bytes it wants of binaries and of the kernel, one binary at a time and
+// at most kBytesPerSecond, until destroyed. Has a thread.
+class SymbolProvider {
+ public:
+  struct Options {
+    std::string address;
+    symbol::v1::WantRequest request;
+  };
+
+  // Borrows all but the options. `sent` is told the bytes of each chunk.
+  SymbolProvider(Options options, rpc::Dialer& dialer, Random& random, const BinaryStore& binaries,
+                 const KernelSymbols& kernel, std::function<void(std::uint64_t bytes)> sent);
+  ~SymbolProvider();
+  SymbolProvider(const SymbolProvider&) = delete;
+  SymbolProvider& operator=(const SymbolProvider&) = delete;
+
+  static constexpr std::uint64_t kBytesPerSecond = std::uint64_t{50} << 20;
+
+ private:
+  using Writer = grpc::ClientWriter<symbol::v1::PutRequest>;
+  // Reads bytes of the data at an offset; an error names the reason.
+  using Source =
+      std::function<absl::StatusOr<std::string>(std::uint64_t offset, std::size_t max_bytes)>;
+
+  void Run();
+  absl::Status Watch(symbol::v1::SymbolService::Stub& stub);
+  void Put(symbol::v1::SymbolService::Stub& stub, const symbol::v1::Wanted& wanted);
+  bool PutData(Writer& writer, const symbol::v1::Wanted& wanted, symbol::v1::PutHeader header,
+               const Source& source);
+  bool PutElf(Writer& writer, const symbol::v1::Wanted& wanted);
+  bool PutKernel(Writer& writer, const symbol::v1::Wanted& wanted);
+  bool Refuse(Writer& writer, const symbol::v1::Wanted& wanted,
+              symbol::v1::PutUnavailable::Reason reason, std::string message);
+  // Makes `context` the one that the destructor cancels; false when it has come.
+  bool Begin(grpc::ClientContext*& slot, grpc::ClientContext* context);
+  void End(grpc::ClientContext*& slot);
+  // True when it is time to end.
+  bool Pause(absl::Duration duration);
+
+  const Options options_;
+  Random& random_;
+  const BinaryStore& binaries_;
+  const KernelSymbols& kernel_;
+  const std::function<void(std::uint64_t bytes)> sent_;
+  const std::shared_ptr<grpc::Channel> channel_;
+
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::ClientContext* want_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  grpc::ClientContext* put_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::thread thread_;
+};
+
+}  // namespace stoker::ebpf
