@@ -13,6 +13,7 @@
 #include "services/common/base/status.h"
 #include "services/common/config/components/discovery_relabel.h"
 #include "services/common/config/components/local_file.h"
+#include "services/common/config/components/pyroscope_relabel.h"
 #include "services/common/config/components/schemas.h"
 #include "services/common/config/graph/checker.h"
 #include "services/common/config/graph/expander.h"
@@ -121,9 +122,15 @@ class RunningExports final : public Exports {
   }
 
   [[nodiscard]] absl::StatusOr<Value> RulesOf(const Component& component) const {
-    DiscoveryRelabel relabel;
-    STOKER_RETURN_IF_ERROR(implementation_.ReadArguments(component, &relabel));
-    return Value(std::make_shared<const RelabelRules>(std::move(relabel.rules)));
+    if (component.schema->name == "pyroscope.relabel") return RulesIn<PyroscopeRelabel>(component);
+    return RulesIn<DiscoveryRelabel>(component);
+  }
+
+  template <typename Arguments>
+  [[nodiscard]] absl::StatusOr<Value> RulesIn(const Component& component) const {
+    Arguments arguments;
+    STOKER_RETURN_IF_ERROR(implementation_.ReadArguments(component, &arguments));
+    return Value(std::make_shared<const RelabelRules>(std::move(arguments.rules)));
   }
 
   [[nodiscard]] absl::StatusOr<Value> ContentOf(const Component& component) const {

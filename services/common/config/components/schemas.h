@@ -12,12 +12,26 @@ const Schema& TlsConfigSchema();
 const Schema& HttpClientConfigSchema();
 const Schema& RelabelRuleSchema();
 
+const Schema& DiscoveryDnsSchema();
+const Schema& DiscoveryDockerSchema();
+const Schema& DiscoveryDockerSwarmSchema();
+const Schema& DiscoveryFileSchema();
+const Schema& DiscoveryHttpSchema();
+const Schema& DiscoveryKubeletSchema();
+const Schema& DiscoveryKubernetesSchema();
 const Schema& DiscoveryProcessSchema();
 const Schema& DiscoveryRelabelSchema();
+
 const Schema& PyroscopeEbpfSchema();
+const Schema& PyroscopeEnrichSchema();
+const Schema& PyroscopeJavaSchema();
+const Schema& PyroscopeReceiveHttpSchema();
+const Schema& PyroscopeRelabelSchema();
+const Schema& PyroscopeScrapeSchema();
 const Schema& PyroscopeWriteSchema();
 
 const Schema& LocalFileSchema();
+const Schema& RemoteHttpSchema();
 
 const Schema& LoggingSchema();
 const Schema& StokerSchema();

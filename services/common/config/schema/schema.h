@@ -121,6 +121,10 @@ struct Nothing {};
 template <typename T>
 class SchemaBuilder {
  public:
+  SchemaBuilder() = default;
+  // For a part of a larger struct, which has defaults of its own.
+  explicit SchemaBuilder(const T& defaults) : defaults_(defaults) {}
+
   template <typename M>
   SchemaBuilder& Required(std::string name, M T::* member, std::string description) {
     Attribute(std::move(name), member, std::move(description)).required = true;
@@ -130,7 +134,7 @@ class SchemaBuilder {
   template <typename M>
   SchemaBuilder& Optional(std::string name, M T::* member, std::string description) {
     AttributeSchema& attribute = Attribute(std::move(name), member, std::move(description));
-    attribute.default_text = DefaultText(T().*member);
+    attribute.default_text = DefaultText(defaults_.*member);
     return *this;
   }
 
@@ -138,24 +142,20 @@ class SchemaBuilder {
   template <typename E>
   SchemaBuilder& Choice(std::string name, E T::* member,
                         std::vector<std::pair<std::string, E>> choices, std::string description) {
+    std::string default_text;
     for (const auto& [text, value] : choices) {
-      if (value == T().*member) {
-        Add(name, "string", std::move(description)).default_text = DefaultText(text);
-        break;
-      }
+      if (value == defaults_.*member && default_text.empty()) default_text = DefaultText(text);
     }
-    attributes().back().assign = [=](const Value& value, void* object) -> std::optional<Mismatch> {
-      std::string text;
-      if (auto mismatch = ConvertTo(value, text)) return mismatch;
-      for (const auto& [known, chosen] : choices) {
-        if (known != text) continue;
-        static_cast<T*>(object)->*member = chosen;
-        return std::nullopt;
-      }
-      std::string all;
-      for (const auto& [known, chosen] : choices) all += (all.empty() ? "" : ", ") + known;
-      return Mismatch(fmt::format("invalid {} \"{}\", expected one of {}", name, text, all));
-    };
+    AddChoice(std::move(name), member, std::move(choices), std::move(description)).default_text =
+        std::move(default_text);
+    return *this;
+  }
+
+  template <typename E>
+  SchemaBuilder& RequiredChoice(std::string name, E T::* member,
+                                std::vector<std::pair<std::string, E>> choices,
+                                std::string description) {
+    AddChoice(std::move(name), member, std::move(choices), std::move(description)).required = true;
     return *this;
   }
 
@@ -324,11 +324,35 @@ class SchemaBuilder {
     return attribute;
   }
 
+  template <typename E>
+  AttributeSchema& AddChoice(std::string name, E T::* member,
+                             std::vector<std::pair<std::string, E>> choices,
+                             std::string description) {
+    AttributeSchema& attribute = Add(name, "string", std::move(description));
+    attribute.assign = [member, name = std::move(name), choices = std::move(choices)](
+                           const Value& value, void* object) -> std::optional<Mismatch> {
+      std::string text;
+      if (auto mismatch = ConvertTo(value, text)) return mismatch;
+      std::string known;
+      for (const auto& [choice, chosen] : choices) {
+        if (choice == text) {
+          static_cast<T*>(object)->*member = chosen;
+          return std::nullopt;
+        }
+        if (!choice.empty()) known += (known.empty() ? "" : ", ") + choice;
+      }
+      return Mismatch(
+          fmt::format("invalid {} {}, expected one of {}", name, DefaultText(text), known));
+    };
+    return attribute;
+  }
+
   BlockSchema& AddBlock(std::string name, const Schema& schema, std::string description) {
     return schema_->blocks_.emplace_back(BlockSchema{
         .name = std::move(name), .description = std::move(description), .schema = &schema});
   }
 
+  const T defaults_{};
   std::unique_ptr<Schema> schema_ = std::make_unique<Schema>(
       typeid(T), [] { return std::static_pointer_cast<void>(std::make_shared<T>()); });
   std::vector<std::function<absl::Status(const T&)>> checks_;
