@@ -12,6 +12,7 @@
 #include "services/common/config/components/discovery_process.h"
 #include "services/common/config/components/discovery_relabel.h"
 #include "services/common/config/components/pyroscope_ebpf.h"
+#include "services/common/config/components/pyroscope_scrape.h"
 #include "services/common/config/components/pyroscope_write.h"
 #include "services/common/config/fake_environment.h"
 
@@ -76,6 +77,22 @@ TEST_F(ConfigurationTest, LoadsProcessDiscovery) {
               ElementsAre("discovery.process.all", "discovery.relabel.java"));
   EXPECT_THAT(configuration.References("pyroscope.ebpf.java", "targets"),
               ElementsAre("discovery.relabel.java"));
+}
+
+// Whole files of published examples, and one of each component, validate without a word.
+TEST_F(ConfigurationTest, ValidatesExamples) {
+  const std::map<std::string, std::size_t> components = {
+      {"process_discovery", 4}, {"static_targets", 4}, {"kubernetes_pods", 4},
+      {"docker_containers", 4}, {"java_processes", 4}, {"scrape_targets", 5},
+      {"all_components", 10}};
+  for (const auto& [name, count] : components) {
+    const auto loaded =
+        Configuration::Load("services/common/config/testdata/" + name + ".alloy",
+                            MachineEnvironment(), {.strict = true, .check_values = true});
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    EXPECT_THAT((*loaded)->warnings(), IsEmpty()) << name;
+    EXPECT_EQ((*loaded)->ids().size(), count) << name;
+  }
 }
 
 // env, concat, lists inside lists and one-line blocks work without a warning; secrets come from the
@@ -373,6 +390,60 @@ pyroscope.ebpf "e" {
   const auto ebpf = configuration->Arguments<PyroscopeEbpf>("pyroscope.ebpf.e");
   ASSERT_TRUE(ebpf.ok()) << ebpf.status().message();
   EXPECT_THAT(ebpf->forward_to, ElementsAre("lib.sink.main/pyroscope.write.w"));
+}
+
+// Arguments of the larger components arrive typed, blocks over the defaults of their type.
+TEST_F(ConfigurationTest, ReadsScrapeProfileTypes) {
+  const auto read = Configuration::Load("services/common/config/testdata/scrape_targets.alloy",
+                                        MachineEnvironment());
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  const auto scrape = (*read)->Arguments<PyroscopeScrape>("pyroscope.scrape.chosen");
+  ASSERT_TRUE(scrape.ok()) << scrape.status().message();
+  const auto types = scrape->profiling_config.AllTypes();
+  EXPECT_EQ(types.size(), 10U);
+  EXPECT_TRUE(types.at("fgprof").enabled);
+  EXPECT_EQ(types.at("fgprof").path, "/debug/fgprof");
+  EXPECT_FALSE(types.at("block").enabled);
+  EXPECT_TRUE(types.at("queue").enabled);
+  EXPECT_TRUE(scrape->clustering);
+}
+
+// What settings say together is checked, with the peers' messages.
+TEST_F(ConfigurationTest, ValidatesValues) {
+  const std::string scrape = "pyroscope.scrape \"a\" {\n targets = []\n forward_to = []\n";
+  const std::string write = "pyroscope.write \"a\" {\n endpoint {\n url = \"u\"\n";
+  const std::string rule = "discovery.relabel \"a\" {\n targets = []\n rule {\n";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {scrape + " scrape_interval = \"500ms\"\n}",
+       "scrape_interval must be at least 2 seconds when using delta profiling"},
+      {scrape + " scrape_interval = \"10s\"\n delta_profiling_duration = \"1s\"\n}",
+       "delta_profiling_duration must be larger than 1 second when using delta profiling"},
+      {scrape + " scrape_interval = \"10s\"\n delta_profiling_duration = \"12s\"\n}",
+       "delta_profiling_duration must be at least 1 second smaller than scrape_interval"},
+      {scrape + " bearer_token = \"a\"\n bearer_token_file = \"b\"\n}",
+       "at most one of basic_auth, authorization, oauth2, bearer_token & bearer_token_file must be "
+       "configured"},
+      {scrape + " profiling_config {\n profile.custom {\n enabled = true\n path = \"/\" } } }",
+       "block \"profile.custom\" requires non-empty label"},
+      {write + " tls_config {\n min_version = \"SSL3\" } } }", "unknown TLS version: SSL3"},
+      {write + " http_headers = {\"host\" = [\"x\"]} } }",
+       "setting header \"host\" is not allowed"},
+      {write + " protocol = \"smoke\" } }", "invalid protocol \"smoke\", expected one of"},
+      {rule + " action = \"Keep\" } }", "test:4:11: unrecognized action type \"Keep\""},
+      {rule + " action = \"hashmod\" } }",
+       "relabel configuration for hashmod requires non-zero modulus"},
+      {"discovery.process \"a\" { refresh_interval = \"1d\" }", "time: invalid duration \"1d\""},
+      {"discovery.kubernetes \"a\" { role = \"pods\" }", "invalid role \"pods\""},
+      {"remote.http \"a\" {\n url = \"u\"\n poll_timeout = \"2m\" }",
+       "poll_timeout must be less than poll_frequency"},
+  };
+  for (const auto& [text, expected] : cases) {
+    EXPECT_THAT(ErrorsOf(text, {.check_values = true}), HasSubstr(expected)) << text;
+  }
+  EXPECT_EQ(ErrorsOf(scrape + " scrape_interval = \"500ms\"\n profiling_config {\n "
+                              "profile.process_cpu { enabled = false } } }",
+                     {.check_values = true}),
+            "");
 }
 
 // Modules that use themselves are refused instead of expanded for ever.
