@@ -8,6 +8,8 @@
 #include <absl/time/clock.h>
 
 #include "services/common/base/status.h"
+#include "services/common/config/configuration.h"
+#include "services/common/config/environment.h"
 #include "services/symbolizer/converter.h"
 #include "services/symbolizer/core_thread.h"
 #include "services/symbolizer/forwarder_client.h"
@@ -30,12 +32,21 @@ struct Settings {
   Wants::Options wants;
 };
 
+// The flag, else the `stoker` block, else the socket in the run folder.
+absl::StatusOr<std::string> ForwarderAddress(const runtime::Options& options) {
+  std::string address = options.flags.at("forwarder");
+  if (address.empty() && !options.config.empty()) {
+    STOKER_ASSIGN_OR_RETURN(
+        const std::shared_ptr<const config::Configuration> configuration,
+        config::Configuration::Load(options.config, config::MachineEnvironment()));
+    address = configuration->stoker().forwarder.address;
+  }
+  return address.empty() ? "unix:" + options.run_dir + "/forwarder.sock" : address;
+}
+
 absl::StatusOr<Settings> ReadSettings(const runtime::Options& options) {
   Settings settings;
-  settings.forwarder = options.flags.at("forwarder");
-  if (settings.forwarder.empty()) {
-    settings.forwarder = "unix:" + options.run_dir + "/forwarder.sock";
-  }
+  STOKER_ASSIGN_OR_RETURN(settings.forwarder, ForwarderAddress(options));
   const std::string& wait = options.flags.at("symbol-wait");
   if (!absl::ParseDuration(wait, &settings.wants.symbol_wait) ||
       settings.wants.symbol_wait < absl::ZeroDuration()) {
@@ -116,19 +127,22 @@ void Flush(Parts& parts) {
 }  // namespace
 
 runtime::ServiceInfo Info() {
-  return {.process = "symbolizer",
-          .summary =
-              "Takes raw stacks from the ebpf collectors, asks them for the symbols of the "
-              "binaries that it has not seen, names the frames, and hands profiles to the "
-              "forwarder. Needs no privilege and opens no file but its own.",
-          .http_listen = "127.0.0.1:12344",
-          .grpc_listen = "127.0.0.1:4042",
-          .config_required = false,
-          .flags = {{"symbol-wait", "30s", "How long profiles wait for a binary's symbols."},
-                    {"forwarder", "",
-                     "Address of the forwarder; its socket in the run folder when empty."},
-                    {"table-bytes", "4294967296",
-                     "Bytes of symbol tables kept on disk; those unused for longest go first."}}};
+  return {
+      .process = "symbolizer",
+      .summary =
+          "Takes raw stacks from the ebpf collectors, asks them for the symbols of the "
+          "binaries that it has not seen, names the frames, and hands profiles to the "
+          "forwarder. Needs no privilege and opens no file but its own.",
+      .http_listen = "127.0.0.1:12344",
+      .grpc_listen = "127.0.0.1:4042",
+      .config_required = false,
+      .flags = {
+          {"symbol-wait", "30s", "How long profiles wait for a binary's symbols."},
+          {"forwarder", "",
+           "Address of the forwarder. Without it that of the `stoker` block, else its socket in "
+           "the run folder."},
+          {"table-bytes", "4294967296",
+           "Bytes of symbol tables kept on disk; those unused for longest go first."}}};
 }
 
 absl::Status RunProcess(runtime::Service& service) {
