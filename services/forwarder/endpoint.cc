@@ -162,7 +162,7 @@ void Endpoint::OnRefusal(OpenList::iterator open, const std::string& reason,
 void Endpoint::LogRefusal(const std::string& reason, const std::string& message) {
   if (std::exchange(last_refusal_, reason) == reason) return;
   log::Warn("profile refused", {{"component_id", component_},
-                                {"endpoint", target_.endpoint.url},
+                                {"endpoint", PublicUrl(target_.endpoint.url)},
                                 {"reason", reason},
                                 {"error", message}});
 }
@@ -185,9 +185,9 @@ void Endpoint::GoDown(absl::Duration longest_pause) {
   const absl::Duration pause = std::min(backoff_->Next(), longest_pause);
   paused_until_ = std::max(paused_until_, around_.clock.Monotonic() + pause);
   if (std::exchange(down_, true)) return;
-  log::Warn(
-      "endpoint is down",
-      {{"component_id", component_}, {"endpoint", target_.endpoint.url}, {"error", last_error_}});
+  log::Warn("endpoint is down", {{"component_id", component_},
+                                 {"endpoint", PublicUrl(target_.endpoint.url)},
+                                 {"error", last_error_}});
 }
 
 void Endpoint::ComeUp() {
@@ -196,7 +196,8 @@ void Endpoint::ComeUp() {
   if (!std::exchange(down_, false)) return;
   paused_until_ = absl::ZeroDuration();
   for (Open& open : open_) open.due = absl::ZeroDuration();
-  log::Info("endpoint is back", {{"component_id", component_}, {"endpoint", target_.endpoint.url}});
+  log::Info("endpoint is back",
+            {{"component_id", component_}, {"endpoint", PublicUrl(target_.endpoint.url)}});
 }
 
 bool Endpoint::Fill() {

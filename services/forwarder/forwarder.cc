@@ -109,10 +109,11 @@ Forwarder::WantedEndpoints Forwarder::EndpointsOf(const Settings& settings) {
   WantedEndpoints wanted;
   for (const auto& [component, write] : settings.writers) {
     for (const config::PyroscopeWrite::Endpoint& endpoint : write.endpoints) {
-      std::string name = component + " " + endpoint.url;
+      const std::string url = PublicUrl(endpoint.url);
+      std::string name = component + " " + url;
       // The same URL twice, for two tenants say.
       for (int i = 2; wanted.contains(name); ++i) {
-        name = fmt::format("{} {} #{}", component, endpoint.url, i);
+        name = fmt::format("{} {} #{}", component, url, i);
       }
       wanted[name] = {.component = component,
                       .target = {.endpoint = endpoint,
@@ -161,7 +162,7 @@ void Forwarder::Replace(const WantedEndpoints& wanted,
                      .wakeup = wakeup_,
                      .clock = clock_,
                      .random = random_},
-        EndpointMetrics(metrics_.registry, each.component, each.target.endpoint.url));
+        EndpointMetrics(metrics_.registry, each.component, PublicUrl(each.target.endpoint.url)));
   }
 }
 
@@ -182,7 +183,7 @@ std::map<std::string, std::string> Forwarder::Health() const {
   for (const auto& [name, endpoint] : endpoints_) {
     std::string& message = health[endpoint->component()];
     if (!endpoint->down()) continue;
-    message += (message.empty() ? "" : "; ") + endpoint->target().endpoint.url + ": " +
+    message += (message.empty() ? "" : "; ") + PublicUrl(endpoint->target().endpoint.url) + ": " +
                endpoint->last_error();
   }
   return health;

@@ -20,6 +20,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 class CountingRandom final : public Random {
@@ -426,6 +427,18 @@ TEST_F(ForwarderTest, ReloadDropsTheBacklogOfARemovedEndpoint) {
   Run();
   EXPECT_THAT(Metrics(), HasSubstr("stoker_forwarder_dropped{reason=\"consumer_removed\"} 3"));
   EXPECT_THAT(Metrics(), HasSubstr("stoker_forwarder_conservation_error 0"));
+}
+
+// A password in a URL is used, and shown nowhere.
+TEST_F(ForwarderTest, HidesPasswords) {
+  settings_.writers["pyroscope.write.x"] = WriteTo({"http://user:secret@a/p@th"});
+  Open();
+  Push(MakeProfile(1));
+  Run();
+  EXPECT_THAT(ends_.Answer("http://user:secret@a/p@th", kUnavailable), SizeIs(1));
+  Run();
+  EXPECT_THAT(Metrics(), HasSubstr("endpoint=\"http://a/p@th\""));
+  EXPECT_THAT(Metrics() + forwarder_->State().dump(), Not(HasSubstr("secret")));
 }
 
 // A legacy request goes on as it came, its name made anew from the labels.

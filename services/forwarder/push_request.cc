@@ -108,6 +108,13 @@ std::string UuidText(const std::string& id) {
   return text;
 }
 
+std::string PublicUrl(const std::string& url) {
+  const std::size_t scheme = url.find("://");
+  const std::size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
+  const std::size_t at = url.substr(0, url.find('/', begin)).rfind('@');
+  return at == std::string::npos || at < begin ? url : url.substr(0, begin) + url.substr(at + 1);
+}
+
 std::string UserAgent() { return std::string("Stoker/") + runtime::kVersion; }
 
 }  // namespace stoker::forwarder

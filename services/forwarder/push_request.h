@@ -24,6 +24,9 @@ HttpPost MakePost(const PushTarget& target, profile::v1::Profile profile);
 // The 16 bytes of a profile's id as a UUID's text.
 std::string UuidText(const std::string& id);
 
+// A URL as logs, metrics and /debug/state may show it: without user and password.
+std::string PublicUrl(const std::string& url);
+
 // What this program calls itself: "Stoker/0.1.0".
 std::string UserAgent();
 
