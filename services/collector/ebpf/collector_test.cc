@@ -1,0 +1,220 @@
+// Proves that samples become batches under the labels of their targets, that nothing is lost
+// uncounted, and that late, missing and hostile files cost only their own frames.
+#include "services/collector/ebpf/collector.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "services/collector/ebpf/fake_binary_inspector.h"
+#include "services/collector/ebpf/fake_process_source.h"
+#include "services/common/testing/fake_clock.h"
+#include "services/common/wire/raw_stack_decoder.h"
+
+namespace stoker::ebpf {
+namespace {
+
+using sample::v1::RawStackBatch;
+
+constexpr int kRate = 97;
+constexpr std::uint32_t kPid = 7;
+constexpr std::uint64_t kStart = 100;
+
+class CollectorTest : public ::testing::Test {
+ protected:
+  CollectorTest() {
+    source_.processes[kPid] = {.start_ticks = kStart,
+                               .mappings = {{0x1000, 0x9000, 0, 5, "/bin/program"}}};
+    targets_.push_back(std::make_shared<const model::Target>(model::Target{
+        .id = "t", .labels = {{"__process_pid__", "7"}, {"service_name", "program"}}}));
+    core_.Add(component_);
+  }
+
+  void Sample(std::vector<__u64> user, std::vector<__u64> kernel = {}, std::uint32_t pid = kPid,
+              std::uint64_t start = kStart) {
+    core_.SinkOf(kRate).OnSample(
+        {.pid = pid, .start_ticks = start, .kernel = kernel, .user = user});
+  }
+
+  void EndInterval() {
+    clock_.Advance(absl::Seconds(15));
+    core_.Tick();
+  }
+
+  // The next batch, as a reader of the stream understands it.
+  std::optional<wire::DecodedBatch> Next() {
+    const auto batch = component_.queue().Next(absl::ZeroDuration());
+    if (!batch) return std::nullopt;
+    auto decoded = wire::RawStackDecoder().Decode(**batch);
+    EXPECT_TRUE(decoded.ok()) << decoded.status();
+    return *std::move(decoded);
+  }
+
+  void ExpectConserved() {
+    core_.Audit();
+    EXPECT_THAT(registry_.Text(),
+                ::testing::HasSubstr("stoker_ebpf_collector_conservation_error 0"));
+  }
+
+  testing::FakeClock clock_;
+  metrics::Registry registry_;
+  Metrics metrics_{registry_};
+  KernelSymbols kernel_;
+  FakeProcessSource source_;
+  FakeBinaryInspector inspector_;
+  model::TargetVector targets_;
+  Collector core_{source_, inspector_, metrics_, clock_};
+  Component component_{
+      {.id = "pyroscope.ebpf.host"}, kernel_, metrics_, [this] { return targets_; }, clock_.Now()};
+};
+
+TEST_F(CollectorTest, CountsEqualStacksUnderTheirTarget) {
+  for (int i = 0; i < 3; ++i) Sample({0x1010, 0x2020});
+  Sample({0x1010});
+  EndInterval();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  EXPECT_TRUE(batch->last_of_interval);
+  EXPECT_EQ(batch->interval_end_ns - batch->interval_start_ns, 15'000'000'000);
+  EXPECT_EQ(batch->sample_count, 4u);
+  ASSERT_EQ(batch->series.size(), 1u);
+  EXPECT_EQ(batch->series[0].labels.Get("service_name"), "program");
+  EXPECT_EQ(batch->series[0].target_id, "t");
+  ASSERT_EQ(batch->samples.size(), 2u);
+  for (const auto& sample : batch->samples) {
+    const auto frames = batch->dictionary->StackFrames(sample.stack);
+    EXPECT_EQ(sample.count, frames.size() == 2 ? 3u : 1u);
+    // The file is loaded at 0 and mapped at 0x1000.
+    EXPECT_EQ(batch->dictionary->frames[frames[0]].address, 0x10u);
+    EXPECT_FALSE(batch->dictionary->frames[frames[0]].is_return_address);
+    if (frames.size() == 2) {
+      EXPECT_TRUE(batch->dictionary->frames[frames[1]].is_return_address);
+    }
+    const auto& mapping = batch->dictionary->mappings[batch->dictionary->frames[frames[0]].mapping];
+    EXPECT_EQ(mapping.path, "/bin/program");
+    EXPECT_EQ(mapping.binary.build_id(), "/bin/program");
+  }
+  EXPECT_EQ(inspector_.requests, 1);
+  ExpectConserved();
+}
+
+TEST_F(CollectorTest, AcknowledgedSamplesAreOut) {
+  Sample({0x1010});
+  EndInterval();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  sample::v1::PushResponse response;
+  response.add_acknowledged(batch->sequence);
+  component_.queue().Apply(response);
+  EXPECT_EQ(metrics_.stage.Read().out, 1u);
+  EXPECT_EQ(component_.queue().size(), 0u);
+  ExpectConserved();
+}
+
+TEST_F(CollectorTest, ANewStreamGetsWhatIsNotAcknowledged) {
+  Sample({0x1010});
+  EndInterval();
+  const auto first = Next();
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(Next());
+  component_.queue().Rewind();
+  const auto again = Next();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->sequence, first->sequence);
+}
+
+TEST_F(CollectorTest, ProcessesWithoutTargetAreCountedAsDropped) {
+  source_.processes[8] = {.start_ticks = kStart};
+  Sample({0x1010}, {}, 8);
+  EndInterval();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->sample_count, 0u);
+  ASSERT_EQ(batch->dropped.size(), 1u);
+  EXPECT_EQ(batch->dropped[0].reason, "no_target");
+  ExpectConserved();
+}
+
+TEST_F(CollectorTest, RingLossIsToldToTheComponent) {
+  core_.OnStats(kRate, {10, 3, 0, 0});
+  core_.OnStats(kRate, {20, 5, 0, 0});
+  EXPECT_EQ(component_.samples_taken(), 5u);
+  EXPECT_EQ(metrics_.stage.Read().dropped.at("ring_full"), 5u);
+  ExpectConserved();
+}
+
+TEST_F(CollectorTest, AProcessThatIsGoneKeepsItsSamples) {
+  source_.processes.clear();
+  Sample({0x1010});
+  EndInterval();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->sample_count, 1u);
+  EXPECT_EQ(batch->dictionary->mappings[1].path, "[unknown]");
+  EXPECT_FALSE(batch->dictionary->mappings[1].has_binary);
+}
+
+TEST_F(CollectorTest, AReusedPidIsAnotherProcess) {
+  Sample({0x1010});
+  source_.processes[kPid] = {.start_ticks = 200,
+                             .mappings = {{0x1000, 0x9000, 0, 6, "/bin/other"}}};
+  Sample({0x1010}, {}, kPid, 200);
+  EndInterval();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->dictionary->mappings.size(), 3u);
+}
+
+TEST_F(CollectorTest, ExecMakesKnownMappingsVoid) {
+  Sample({0x1010});
+  source_.processes[kPid].mappings = {{0x1000, 0x9000, 0, 6, "/bin/other"}};
+  core_.SinkOf(kRate).OnExec(kPid);
+  Sample({0x1010});
+  EndInterval();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->samples.size(), 2u);
+  EXPECT_EQ(batch->dictionary->mappings.size(), 3u);
+}
+
+TEST_F(CollectorTest, UnknownAddressesAreLookedUpAtGrowingDistances) {
+  for (int i = 0; i < 100; ++i) {
+    Sample({0xffff0000});
+    clock_.Advance(absl::Milliseconds(10));
+  }
+  EXPECT_LE(source_.reads, 6);
+  EXPECT_GE(source_.reads, 3);
+}
+
+TEST_F(CollectorTest, AnUnreadableFileCostsItsFramesOnly) {
+  inspector_.unreadable = {"/bin/program"};
+  Sample({0x1010});
+  EndInterval();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->sample_count, 1u);
+  EXPECT_EQ(batch->dictionary->mappings[1].unreadable_reason, "not an ELF file");
+}
+
+TEST_F(CollectorTest, AFileThatIsNeverReadDelaysTheIntervalByASecond) {
+  inspector_.silent = true;
+  Sample({0x1010});
+  EndInterval();
+  EXPECT_FALSE(Next());
+  clock_.Advance(absl::Seconds(1));
+  core_.Tick();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->dictionary->mappings[1].unreadable_reason, "the file was not read in time");
+}
+
+TEST_F(CollectorTest, AKernelWithoutSymbolsGivesNoAddressAway) {
+  Sample({}, {0xffffffff81000010});
+  EndInterval();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  ASSERT_EQ(batch->dictionary->frames.size(), 2u);
+  EXPECT_EQ(batch->dictionary->frames[1].address, 0u);
+}
+
+}  // namespace
+}  // namespace stoker::ebpf
