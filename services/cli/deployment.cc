@@ -57,17 +57,15 @@ absl::Status WriteAll(int fd, const std::string& text) {
 std::string SnapshotPath(const RunOptions& options) { return options.run_dir + "/config.alloy"; }
 
 std::vector<std::string> Arguments(const RunOptions& options, const ProcessSpec& process,
-                                   const std::vector<std::string>& capabilities, bool has_config) {
+                                   const std::vector<std::string>& capabilities) {
   std::vector<std::string> arguments = {
-      "--run-dir=" + options.run_dir,
-      "--node-name=" + options.node_name,
-      "--log.level=" + options.log_level,
+      "--config=" + SnapshotPath(options),  "--run-dir=" + options.run_dir,
+      "--node-name=" + options.node_name,   "--log.level=" + options.log_level,
       "--log.format=" + options.log_format,
   };
-  if (has_config) arguments.push_back("--config=" + SnapshotPath(options));
   if (options.insecure) arguments.emplace_back("--insecure");
   // Who holds a capability listens on no network.
-  if (!capabilities.empty()) arguments.emplace_back("--http.listen=");
+  if (!capabilities.empty()) arguments.emplace_back("--http.listen=none");
   if (process.name == "store") arguments.push_back("--http.listen=" + options.store_listen);
   return arguments;
 }
@@ -80,7 +78,7 @@ absl::StatusOr<Part> MakePart(const RunOptions& options, const BinarySearch& sea
   const std::vector<std::string> capabilities = CapabilitiesOf(process, components);
   Part part{.name = name, .program = {}, .stage = 0};
   STOKER_ASSIGN_OR_RETURN(part.program.path, FindBinary(search, name));
-  part.program.arguments = Arguments(options, process, capabilities, !options.config.empty());
+  part.program.arguments = Arguments(options, process, capabilities);
   part.program.ready_variable = runtime::kReadyVariable;
 
   const uid_t uid = IsRoot() ? UidOf(process) : geteuid();

@@ -11,6 +11,9 @@
 namespace stoker::runtime {
 namespace {
 
+// An empty value would take the next word of the command line for its own.
+constexpr char kNoAddress[] = "none";
+
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
@@ -34,12 +37,12 @@ void AddCommonFlags(CLI::App& app, const ServiceInfo& info, Options& options) {
       ->capture_default_str();
   app.add_option("--node-name", options.node_name, "Name of this machine")->capture_default_str();
   auto* http = app.add_option("--http.listen,--server.http.listen-addr", options.http_listen,
-                              "HTTP address host:port, \"\" for none (metrics, health, state; also "
+                              "HTTP address host:port, or none (metrics, health, state; also "
                               "on <run-dir>/" +
                                   info.process + ".http.sock)");
   auto* grpc = app.add_option(
       "--grpc.listen", options.grpc_listen,
-      "gRPC address host:port, \"\" for none (also on <run-dir>/" + info.process + ".sock)");
+      "gRPC address host:port, or none (also on <run-dir>/" + info.process + ".sock)");
   http->capture_default_str();
   grpc->capture_default_str();
   app.add_flag("--insecure", options.insecure, "Allow addresses off the loopback without TLS");
@@ -105,6 +108,9 @@ CommandLine ParseCommandLine(int argc, const char* const* argv, const ServiceInf
     result.text = "stoker-" + info.process + ": " + error.what() + "\nRun with --help for help.\n";
   }
   options.data_dir += "/" + info.process;
+  for (std::string* address : {&options.http_listen, &options.grpc_listen}) {
+    if (*address == kNoAddress) address->clear();
+  }
   return result;
 }
 

@@ -41,6 +41,14 @@ TEST(CommandLineTest, AlloyNames) {
   EXPECT_EQ(line.options.http_listen, "127.0.0.1:1");
 }
 
+// "none" is no address.
+TEST(CommandLineTest, NoAddress) {
+  const CommandLine line = Parse({"--config=a", "--http.listen=none", "--data-dir=/d"});
+  ASSERT_TRUE(line.run) << line.text;
+  EXPECT_EQ(line.options.http_listen, "");
+  EXPECT_EQ(line.options.data_dir, "/d/forwarder");
+}
+
 // A wrong command line exits with 2 and names the flag; help and version with 0.
 TEST(CommandLineTest, ExitStatus) {
   EXPECT_EQ(Parse({}).status, 2);

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/status/statusor.h>
+#include <nlohmann/json.hpp>
+
+#include "services/cli/deployment.h"
+
+namespace stoker::cli {
+
+// What `stoker run` answers over HTTP for all of its processes: /metrics (each metric with a label
+// `process`), /-/ready, /-/healthy and /debug/state gather theirs, asked over their Unix sockets;
+// /-/reload does what SIGHUP does.
+class Gateway {
+ public:
+  // Listens on options.http_listen. ALREADY_EXISTS names the port and the flag.
+  static absl::StatusOr<std::unique_ptr<Gateway>> Start(const RunOptions& options,
+                                                        std::vector<std::string> processes);
+  virtual ~Gateway() = default;
+
+  // What the supervisor knows of its processes; shown in /debug/state.
+  virtual void SetProcesses(nlohmann::json processes) = 0;
+};
+
+}  // namespace stoker::cli
