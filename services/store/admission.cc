@@ -192,12 +192,13 @@ absl::StatusOr<Labels> AdmitLabels(std::vector<Label> labels, const Limits& limi
                   InvalidArgument("error at least one label pair is required per profile"));
   }
   std::ranges::sort(labels, {}, &Label::name);
-  const bool twice = std::ranges::adjacent_find(labels, {}, &Label::name) != labels.end();
+  const auto twice = std::ranges::adjacent_find(labels, {}, &Label::name);
+  const std::string duplicate = twice == labels.end() ? "" : twice->name;
   Labels admitted(std::move(labels));
-  if (twice) {
+  if (!duplicate.empty()) {
     return Reject("duplicate_label_names",
-                  InvalidArgument("profile with labels '{}' has a duplicate label name",
-                                  admitted.ToString()));
+                  InvalidArgument("profile with labels '{}' has duplicate label name: '{}'",
+                                  admitted.ToString(), duplicate));
   }
   if (!admitted.Has("__name__")) {
     return Reject("invalid_labels",

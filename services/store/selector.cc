@@ -8,30 +8,13 @@
 #include <re2/re2.h>
 
 #include "services/common/base/status.h"
+#include "services/common/base/utf8.h"
 
 namespace stoker::store {
 namespace {
 
 constexpr std::size_t kMaxBytes = 64 << 10;
 constexpr std::size_t kMaxMatchers = 256;
-
-void AppendUtf8(std::uint32_t code, std::string& out) {
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-  } else if (code < 0x800) {
-    out += static_cast<char>(0xc0 | code >> 6);
-    out += static_cast<char>(0x80 | (code & 0x3f));
-  } else if (code < 0x10000) {
-    out += static_cast<char>(0xe0 | code >> 12);
-    out += static_cast<char>(0x80 | (code >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (code & 0x3f));
-  } else {
-    out += static_cast<char>(0xf0 | code >> 18);
-    out += static_cast<char>(0x80 | (code >> 12 & 0x3f));
-    out += static_cast<char>(0x80 | (code >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (code & 0x3f));
-  }
-}
 
 class Parser {
  public:
@@ -162,7 +145,7 @@ class Parser {
       case 'U':
         if (!Digits(c == 'u' ? 4 : 8, 16, code)) break;
         if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) break;
-        AppendUtf8(code, out);
+        AppendCodePoint(code, out);
         return absl::OkStatus();
       default:
         if (c == quote) {
