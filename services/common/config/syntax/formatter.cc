@@ -148,7 +148,8 @@ class Formatter {
     previous_is_unary_ = (token.kind == TokenKind::kSubtract || token.kind == TokenKind::kNot) &&
                          !EndsOperand(previous_);
     std::string text(token.span.text());
-    text.erase(std::remove(text.begin(), text.end(), '\r'), text.end());
+    // A raw string does not hold them; a quoted one does.
+    if (text[0] == '`') text.erase(std::remove(text.begin(), text.end(), '\r'), text.end());
     lines_.back().text += text;
     after_open_block_ = false;
     if (Opens(token.kind)) Open(token.kind);
