@@ -20,12 +20,13 @@ struct FreeCaps {
 };
 using Caps = std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCaps>;
 
-// Keeps, of the permitted ones, those in `kept`; they stay effective.
-absl::Status Keep(const std::vector<cap_value_t>& kept) {
+}  // namespace
+
+absl::Status KeepNeededCapabilities() {
   const Caps now(cap_get_proc());
   const Caps next(cap_init());
   if (now == nullptr || next == nullptr) return ErrnoError(errno, "read the capabilities");
-  for (const cap_value_t capability : kept) {
+  for (const cap_value_t capability : kNeeded) {
     cap_flag_value_t permitted = CAP_CLEAR;
     cap_get_flag(now.get(), capability, CAP_PERMITTED, &permitted);
     if (permitted != CAP_SET) continue;
@@ -35,15 +36,5 @@ absl::Status Keep(const std::vector<cap_value_t>& kept) {
   if (cap_set_proc(next.get()) != 0) return ErrnoError(errno, "drop capabilities");
   return absl::OkStatus();
 }
-
-}  // namespace
-
-absl::Status KeepNeededCapabilities() {
-  std::vector<cap_value_t> kept = kNeeded;
-  kept.push_back(CAP_SYSLOG);
-  return Keep(kept);
-}
-
-absl::Status DropStartCapabilities() { return Keep(kNeeded); }
 
 }  // namespace stoker::ebpf

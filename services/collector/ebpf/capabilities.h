@@ -4,11 +4,8 @@
 
 namespace stoker::ebpf {
 
-// Gives up what this process does not need, in the calling thread and those it starts later; the
-// process can gain nothing back. Called first thing.
+// Gives up what a running collector does not need, CAP_SYSLOG included, in the calling thread and
+// those it starts later; the process can gain nothing back. Called before the first thread.
 absl::Status KeepNeededCapabilities();
-
-// Gives up what only the start needs: CAP_SYSLOG. As above.
-absl::Status DropStartCapabilities();
 
 }  // namespace stoker::ebpf

@@ -31,6 +31,8 @@ class Collector {
   // Where the sampler of `rate` leaves its records. Lives as long as the collector.
   SampleSink& SinkOf(int rate);
 
+  // A sampler of `rate` was started: its counters are those of no earlier one.
+  void OnSamplerStart(int rate) { stats_.erase(rate); }
   // The counters of the sampler of `rate`: what it lost is shared out to the components.
   void OnStats(int rate, const SamplerStats& stats);
 

@@ -139,6 +139,9 @@ TEST_F(CollectorTest, RingLossIsToldToTheComponent) {
   core_.OnStats(kRate, {20, 5, 0, 0});
   EXPECT_EQ(component_.samples_taken(), 5u);
   EXPECT_EQ(metrics_.stage.Read().dropped.at("ring_full"), 5u);
+  core_.OnSamplerStart(kRate);
+  core_.OnStats(kRate, {1, 1, 0, 0});
+  EXPECT_EQ(component_.samples_taken(), 6u);
   ExpectConserved();
 }
 

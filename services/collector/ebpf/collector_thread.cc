@@ -57,6 +57,7 @@ void CollectorThread::Loop() {
     DrainAll();
     core_.Tick();
     if (absl::Now() >= next_second_) {
+      ReadStats();
       each_second_();
       next_second_ = absl::Now() + absl::Seconds(1);
     }
@@ -84,8 +85,11 @@ void CollectorThread::DrainAll() {
   for (const auto& [rate, sampler] : samplers_) {
     const absl::Status status = sampler->Drain(core_.SinkOf(rate));
     if (!status.ok()) log::Error("samples not read", {{"error", status}});
-    core_.OnStats(rate, sampler->ReadStats());
   }
+}
+
+void CollectorThread::ReadStats() {
+  for (const auto& [rate, sampler] : samplers_) core_.OnStats(rate, sampler->ReadStats());
 }
 
 absl::Status CollectorThread::SetRates(const std::vector<int>& rates) {
@@ -96,6 +100,7 @@ absl::Status CollectorThread::SetRates(const std::vector<int>& rates) {
   }
   for (auto& [rate, sampler] : started) {
     Watch(epoll_.get(), sampler->wake_fd());
+    core_.OnSamplerStart(rate);
     samplers_[rate] = std::move(sampler);
   }
   std::erase_if(samplers_, [&](const auto& entry) {
@@ -107,6 +112,7 @@ absl::Status CollectorThread::SetRates(const std::vector<int>& rates) {
 void CollectorThread::StopSamplers() {
   for (const auto& [rate, sampler] : samplers_) sampler->Stop();
   DrainAll();
+  ReadStats();
   samplers_.clear();
 }
 

@@ -39,6 +39,7 @@ class CollectorThread {
   void Loop();
   void Wait();
   void DrainAll();
+  void ReadStats();
 
   Collector& core_;
   const std::function<void()> each_second_;

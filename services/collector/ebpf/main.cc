@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "services/collector/ebpf/capabilities.h"
+#include "services/collector/ebpf/kernel_symbols.h"
 #include "services/collector/ebpf/load_settings.h"
 #include "services/collector/ebpf/process.h"
 #include "services/common/base/status.h"
@@ -24,14 +25,15 @@ int main(int argc, char** argv) {
   if (stoker::sandbox::IsWorker(argc, argv)) {
     return stoker::sandbox::RunWorker(argv, stoker::ebpf::SandboxJobs());
   }
-  // Before the first thread: the others inherit what is left.
+  // The only use of CAP_SYSLOG. Both before the first thread: the others inherit what is left.
+  const auto kernel = stoker::ebpf::KernelSymbols::Load("");
   if (const absl::Status kept = stoker::ebpf::KeepNeededCapabilities(); !kept.ok()) {
     std::fprintf(stderr, "stoker-ebpf-collector: %s\n", kept.ToString().c_str());
     return 1;
   }
-  return stoker::runtime::ServiceMain(
-      argc, argv, stoker::ebpf::Info(), [](stoker::runtime::Service& service) {
-        return stoker::ebpf::RunProcess(service,
-                                        [path = service.options().config] { return Load(path); });
-      });
+  const auto run = [&](stoker::runtime::Service& service) {
+    const auto load = [path = service.options().config] { return Load(path); };
+    return stoker::ebpf::RunProcess(service, load, kernel);
+  };
+  return stoker::runtime::ServiceMain(argc, argv, stoker::ebpf::Info(), run);
 }

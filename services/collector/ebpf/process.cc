@@ -9,7 +9,6 @@
 #include <absl/time/clock.h>
 #include <sys/resource.h>
 
-#include "services/collector/ebpf/capabilities.h"
 #include "services/collector/ebpf/collector_thread.h"
 #include "services/collector/ebpf/running_component.h"
 #include "services/collector/ebpf/sandbox_inspector.h"
@@ -33,21 +32,14 @@ void RaiseFileLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-KernelSymbols LoadKernelSymbols() {
-  absl::StatusOr<KernelSymbols> symbols = KernelSymbols::Load("");
-  if (symbols.ok()) return *std::move(symbols);
-  log::Warn("no kernel symbols", {{"error", symbols.status()}});
-  return {};
-}
-
 // All parts of the process, in the order of their dependence.
 class Parts {
  public:
-  explicit Parts(runtime::Service& service)
+  Parts(runtime::Service& service, const KernelSymbols& kernel)
       : service_(service),
         node_(ThisNode(service.options().node_name, service.random())),
         metrics_(service.metrics()),
-        kernel_(LoadKernelSymbols()),
+        kernel_(kernel),
         sandbox_({.memory_bytes = std::size_t{256} << 20}),
         binaries_(kMaxBinaries),
         inspector_(sandbox_, binaries_),
@@ -177,7 +169,7 @@ class Parts {
   runtime::Service& service_;
   const Node node_;
   Metrics metrics_;
-  const KernelSymbols kernel_;
+  const KernelSymbols& kernel_;
   sandbox::Sandbox sandbox_;
   BinaryStore binaries_;
   SandboxInspector inspector_;
@@ -227,12 +219,14 @@ runtime::ServiceInfo Info() {
 
 sandbox::Jobs SandboxJobs() { return {{elf::kInspectJob, elf::InspectJob}}; }
 
-absl::Status RunProcess(runtime::Service& service, const SettingsSource& source) {
+absl::Status RunProcess(runtime::Service& service, const SettingsSource& source,
+                        const absl::StatusOr<KernelSymbols>& kernel) {
   STOKER_ASSIGN_OR_RETURN(const Settings settings, source());
   RaiseFileLimit();
-  Parts parts(service);
+  if (!kernel.ok()) log::Warn("no kernel symbols", {{"error", kernel.status()}});
+  const KernelSymbols none;
+  Parts parts(service, kernel.ok() ? *kernel : none);
   STOKER_RETURN_IF_ERROR(parts.Apply(settings));
-  STOKER_RETURN_IF_ERROR(DropStartCapabilities());
   const auto handle = std::make_shared<Handle>(parts);
   service.AddDebugState("ebpf", [handle] { return handle->State(); });
   service.OnReload([handle, source]() -> absl::Status {

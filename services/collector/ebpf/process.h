@@ -4,6 +4,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "services/collector/ebpf/kernel_symbols.h"
 #include "services/collector/ebpf/settings.h"
 #include "services/common/runtime/service.h"
 #include "services/common/sandbox/job.h"
@@ -20,7 +21,9 @@ sandbox::Jobs SandboxJobs();
 using SettingsSource = std::function<absl::StatusOr<Settings>()>;
 
 // Runs the collector in `service` until it is told to stop; then sends what the last intervals
-// counted. An error says what the kernel or the process lacks.
-absl::Status RunProcess(runtime::Service& service, const SettingsSource& source);
+// counted. An error says what the kernel or the process lacks. `kernel` may be an error: kernel
+// frames then stay without names.
+absl::Status RunProcess(runtime::Service& service, const SettingsSource& source,
+                        const absl::StatusOr<KernelSymbols>& kernel);
 
 }  // namespace stoker::ebpf
