@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -24,7 +25,8 @@ struct Prepared {
   int program = -1;
   std::vector<char*> arguments;
   std::vector<char*> environment;
-  std::vector<int> sockets;
+  // Descriptors that the program inherits beside the standard ones.
+  std::vector<int> inherited;
   bool has_identity = false;
   uid_t uid = 0;
   gid_t gid = 0;
@@ -48,7 +50,7 @@ constexpr const char* kSteps[] = {"setpgid",
                                   "raise ambient capabilities",
                                   "no_new_privs",
                                   "parent-death signal",
-                                  "hand down a socket",
+                                  "hand down a descriptor",
                                   "exec"};
 enum Step {
   kGroup,
@@ -60,7 +62,7 @@ enum Step {
   kAmbient,
   kNoNewPrivs,
   kDeath,
-  kSocket,
+  kInherit,
   kExec
 };
 
@@ -98,8 +100,11 @@ int Become(const Prepared& prepared) {
   }
   // A change of credentials clears it, so it comes last; the parent may be gone by now.
   if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != prepared.parent) return kDeath;
-  for (const int socket : prepared.sockets) {
-    if (fcntl(socket, F_SETFD, 0) != 0) return kSocket;
+  // Libraries open descriptors that would be inherited: none is, but those that are meant to be.
+  // Since Linux 5.11; on an older one those that are marked themselves stay behind.
+  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  for (const int fd : prepared.inherited) {
+    if (fcntl(fd, F_SETFD, 0) != 0) return kInherit;
   }
   sigset_t none;
   sigemptyset(&none);
@@ -166,18 +171,18 @@ absl::StatusOr<Child> SystemSpawner::Start(const Program& program) {
   if (pipe2(failed, O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
   UniqueFd failed_read(failed[0]);
   UniqueFd failed_write(failed[1]);
-  if (!program.ready_variable.empty() && pipe2(ready, O_NONBLOCK) != 0) {
+  if (!program.ready_variable.empty() && pipe2(ready, O_NONBLOCK | O_CLOEXEC) != 0) {
     return ErrnoError(errno, "pipe");
   }
   UniqueFd ready_read(ready[0]);
   UniqueFd ready_write(ready[1]);
-  if (ready_read.valid()) fcntl(ready_read.get(), F_SETFD, FD_CLOEXEC);
 
   Prepared prepared{.program = file.get(), .parent = getpid()};
   std::vector<std::string> arguments = program.arguments;
   arguments.insert(arguments.begin(), program.path);
   std::vector<std::string> environment = Environment(program, ready_write.get());
-  for (const auto& [path, fd] : program.sockets) prepared.sockets.push_back(fd);
+  for (const auto& [path, fd] : program.sockets) prepared.inherited.push_back(fd);
+  if (ready_write.valid()) prepared.inherited.push_back(ready_write.get());
   prepared.arguments = Pointers(arguments);
   prepared.environment = Pointers(environment);
   if (program.identity.has_value()) {

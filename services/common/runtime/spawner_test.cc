@@ -67,6 +67,18 @@ TEST(SpawnerTest, ReadyAndEnvironment) {
   WaitForEnd(spawner, child->pid);
 }
 
+// A descriptor that nobody marked is not inherited all the same.
+TEST(SpawnerTest, InheritsNothingElse) {
+  const int leaked = dup(1);
+  SystemSpawner spawner;
+  auto child =
+      spawner.Start({.path = "/bin/sh",
+                     .arguments = {"-c", "test ! -e /proc/self/fd/" + std::to_string(leaked)}});
+  ASSERT_TRUE(child.ok()) << child.status();
+  EXPECT_EQ(WaitForEnd(spawner, child->pid), "exit status 0");
+  close(leaked);
+}
+
 // With an identity the child has that uid and gid, the named capabilities and no way to others.
 TEST(SpawnerTest, Identity) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to change the uid";
