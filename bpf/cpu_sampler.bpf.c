@@ -69,6 +69,32 @@ static void saved_registers(struct task_struct* task, struct user_registers* to)
   to->cs = BPF_CORE_READ(from, cs);
 }
 
+// How far from its first instruction a function without a frame of its own is believed to be.
+#define FRAMELESS_BYTES 65536
+// call rel32: its opcode, and its size.
+#define CALL_RELATIVE 0xe8
+#define CALL_BYTES 5
+
+// True when the instruction before `return_address` calls a function that `ip` may lie in.
+static bool calls(__u64 return_address, __u64 ip) {
+  __u8 call[CALL_BYTES];
+  if (bpf_probe_read_user(call, sizeof(call), (void*)(return_address - CALL_BYTES))) return false;
+  if (call[0] != CALL_RELATIVE) return false;
+  __s32 distance = call[1] | call[2] << 8 | call[3] << 16 | (__u32)call[4] << 24;
+  __u64 callee = return_address + distance;
+  return callee <= ip && ip - callee < FRAMELESS_BYTES;
+}
+
+// The return address of a function that has no frame yet, or never makes one, as Go's and other
+// compilers' leaves do not: it stands at the top of the stack, or under the caller's frame pointer
+// just pushed. The chain does not hold it, and would leave out the caller. 0 when there is none.
+static __u64 frameless_return(const struct user_registers* regs) {
+  __u64 top[2];
+  if (bpf_probe_read_user(top, sizeof(top), (void*)regs->sp)) return 0;
+  __u64 candidate = top[0] == regs->bp ? top[1] : top[0];
+  return calls(candidate, regs->ip) ? candidate : 0;
+}
+
 // Follows the chain of frame pointers: {caller's frame pointer, return address}.
 static __u32 walk_user(const struct user_registers* regs, __u64* frames, __u32* stop) {
   struct {
@@ -79,7 +105,9 @@ static __u32 walk_user(const struct user_registers* regs, __u64* frames, __u32* 
   __u32 n = 1;
   frames[0] = regs->ip;
   *stop = STOKER_STOP_FRAME_LIMIT;
-  for (int i = 1; i < STOKER_MAX_USER_FRAMES; i++) {
+  __u64 caller = frameless_return(regs);
+  if (caller) frames[n++] = caller;
+  for (int i = 1; i < STOKER_MAX_USER_FRAMES && n < STOKER_MAX_USER_FRAMES; i++) {
     if (at == 0) {
       *stop = STOKER_STOP_COMPLETE;
       break;
@@ -97,8 +125,7 @@ static __u32 walk_user(const struct user_registers* regs, __u64* frames, __u32* 
       *stop = STOKER_STOP_COMPLETE;
       break;
     }
-    frames[i] = frame.return_address;
-    n = i + 1;
+    frames[n++] = frame.return_address;
     if (frame.next != 0 && frame.next <= at) {
       *stop = STOKER_STOP_NO_PROGRESS;
       break;
