@@ -164,6 +164,8 @@ stoker {
 pyroscope.write "a" { }
 )");
   ASSERT_NE(settings, nullptr);
+  ASSERT_EQ(settings->warnings().size(), 1U);
+  EXPECT_THAT(settings->warnings()[0], HasSubstr("block \"http\" has no effect"));
   EXPECT_EQ(settings->logging().level, log::Level::kDebug);
   EXPECT_EQ(settings->logging().format, log::Format::kJson);
   EXPECT_EQ(settings->stoker().tenant, "team-a");

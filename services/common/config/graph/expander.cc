@@ -53,7 +53,7 @@ const Library::Definition* FindDefinition(const Library& library, std::string_vi
   return nullptr;
 }
 
-// Accepted at the top, logged as ignored by the processes.
+// Accepted at the top, with a warning.
 bool IsIgnoredBlock(std::string_view name) {
   return name == "http" || name == "tracing" || name == "livedebugging";
 }
@@ -255,7 +255,9 @@ class Expander {
     if (!DeclareOnce(block, block.name, module)) return;
     if (block.name == "stoker") program_.stoker = &block;
     if (block.name == "logging") program_.logging = &block;
-    if (IsIgnoredBlock(block.name)) program_.ignored.push_back(block.name);
+    if (IsIgnoredBlock(block.name)) {
+      diagnostics_.Warn(block.name_span, fmt::format("block \"{}\" has no effect", block.name));
+    }
   }
 
   bool DeclareOnce(const Block& block, const std::string& id, const Module& module) {

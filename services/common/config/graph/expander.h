@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "services/common/config/environment.h"
 #include "services/common/config/graph/program.h"

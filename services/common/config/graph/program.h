@@ -1,9 +1,6 @@
 #pragma once
 
 #include <deque>
-#include <memory>
-#include <string>
-#include <vector>
 
 #include "services/common/config/components/logging.h"
 #include "services/common/config/components/stoker.h"
@@ -26,8 +23,6 @@ struct Program {
   // Null where the block is left out.
   const Block* stoker = nullptr;
   const Block* logging = nullptr;
-  // Names of blocks of Alloy's that have no effect: http, tracing, livedebugging.
-  std::vector<std::string> ignored;
 };
 
 }  // namespace stoker::config
