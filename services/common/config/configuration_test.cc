@@ -84,7 +84,7 @@ TEST_F(ConfigurationTest, ValidatesExamples) {
   const std::map<std::string, std::size_t> components = {
       {"process_discovery", 4}, {"static_targets", 4}, {"kubernetes_pods", 4},
       {"docker_containers", 4}, {"java_processes", 4}, {"scrape_targets", 5},
-      {"all_components", 10},   {"local_file", 2}};
+      {"all_components", 10},   {"local_file", 2},     {"modules", 7}};
   for (const auto& [name, count] : components) {
     const auto loaded =
         Configuration::Load("services/common/config/testdata/" + name + ".alloy",

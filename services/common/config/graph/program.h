@@ -1,9 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <deque>
 
-#include "services/common/config/components/logging.h"
-#include "services/common/config/components/stoker.h"
 #include "services/common/config/graph/module.h"
 #include "services/common/config/syntax/ast.h"
 #include "services/common/config/syntax/source.h"

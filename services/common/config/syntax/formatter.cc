@@ -195,7 +195,11 @@ class Formatter {
   }
 
   [[nodiscard]] bool NeedsBlank(TokenKind next) const {
-    if (previous_is_unary_ || previous_ == TokenKind::kDot || next == TokenKind::kDot) return false;
+    if (next == TokenKind::kDot) {
+      // `22.x` would be a float.
+      return previous_ == TokenKind::kNumber || previous_ == TokenKind::kFloat;
+    }
+    if (previous_is_unary_ || previous_ == TokenKind::kDot) return false;
     if (next == TokenKind::kComma || Closes(next)) return false;
     if (Opens(previous_)) return false;
     const bool applies = next == TokenKind::kLeftParen || next == TokenKind::kLeftBracket;

@@ -35,6 +35,8 @@ TEST(FormatterTest, WritesTheCanonicalForm) {
       {"a = concat([\n{b = 1, c=2},\n], d.e)", "a = concat([\n\t{b = 1, c = 2},\n], d.e)\n"},
       {"a = {\nb = 1,\nlong = 2,\n}", "a = {\n\tb    = 1,\n\tlong = 2,\n}\n"},
       {"a = -1+2*( 3 )^!b [ 0 ] . c", "a = -1 + 2 * (3) ^ !b[0].c\n"},
+      {"a = 22 . x", "a = 22 .x\n"},
+      {"a = \"b\rc\"", "a = \"b\rc\"\n"},
       {"a = 1 +\n2", "a = 1 +\n\t2\n"},
       {"// head\n\na = 1 // one\nlong = 2 // two\n// tail",
        "// head\n\na    = 1 // one\nlong = 2 // two\n// tail\n"},
