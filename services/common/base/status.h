@@ -69,6 +69,8 @@ std::string_view Message(const absl::Status& status);
 
 }  // namespace stoker
 
+// A declaration cannot stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define STOKER_CONCAT_INNER(a, b) a##b
 #define STOKER_CONCAT(a, b) STOKER_CONCAT_INNER(a, b)
 
@@ -83,3 +85,4 @@ std::string_view Message(const absl::Status& status);
   auto result = (expr);                                  \
   if (!result.ok()) return std::move(result).status();   \
   lhs = *std::move(result)
+// NOLINTEND(bugprone-macro-parentheses)

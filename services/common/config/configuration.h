@@ -71,7 +71,7 @@ class Configuration {
   template <typename T>
   [[nodiscard]] absl::StatusOr<T> Arguments(const std::string& id) const {
     T arguments;
-    const absl::Status status = Decode(id, typeid(T), &arguments);
+    absl::Status status = Decode(id, typeid(T), &arguments);
     if (!status.ok()) return status;
     return arguments;
   }

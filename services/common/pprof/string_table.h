@@ -15,8 +15,8 @@ namespace stoker::pprof {
 class StringTable {
  public:
   StringTable();
-  // A table for reading, of a table's concatenated strings and where each begins (and the last ends):
-  // Intern does not find what is there.
+  // A table for reading, of a table's concatenated strings and where each begins (and the last
+  // ends): Intern does not find what is there.
   StringTable(std::string bytes, std::vector<std::size_t> ends)
       : bytes_(std::move(bytes)), ends_(std::move(ends)) {}
 
