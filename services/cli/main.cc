@@ -1,6 +1,7 @@
 // The command that users type: it runs the processes of a machine and asks them how they are.
 #include <CLI/CLI.hpp>
 
+#include "services/cli/configuration_commands.h"
 #include "services/cli/run.h"
 #include "services/common/runtime/command_line.h"
 #include "services/common/runtime/version.h"
@@ -62,6 +63,24 @@ int Main(int argc, char** argv) {
     options.with_store = true;
     status = Run(options);
   });
+
+  ValidateOptions validation;
+  CLI::App* validate = app.add_subcommand("validate", "Check a configuration without running it");
+  validate->add_option("CONFIG", validation.path, "A file, or a folder of *.alloy files")
+      ->required();
+  validate->add_flag("--strict", validation.strict, "Deprecated names are errors");
+  validate->add_flag("--skip-unknown", validation.skip_unknown,
+                     "Leave out components of other families, such as prometheus.*");
+  validate->callback([&] { status = Validate(validation); });
+
+  FormatOptions formatting;
+  CLI::App* format = app.add_subcommand("fmt", "Format a configuration file");
+  format->alias("format");
+  format->add_option("FILE", formatting.path, "The file; - is standard input")
+      ->capture_default_str();
+  format->add_flag("-w,--write", formatting.write, "Write the file instead of standard output");
+  format->add_flag("-t,--test", formatting.test, "Only tell whether the file is formatted");
+  format->callback([&] { status = Format(formatting); });
 
   try {
     app.parse(argc, argv);
