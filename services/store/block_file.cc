@@ -99,7 +99,7 @@ absl::StatusOr<std::unique_ptr<BlockFile>> BlockFile::Open(const std::string& pa
 }
 
 absl::Status BlockFile::ReadTable() {
-  const absl::Status damaged = DataLoss("{}: not a finished block", path_);
+  absl::Status damaged = DataLoss("{}: not a finished block", path_);
   Trailer trailer;
   if (size_ < kMagic.size() + sizeof(trailer)) return damaged;
   STOKER_ASSIGN_OR_RETURN(const std::string end, ReadAt(size_ - sizeof(trailer), sizeof(trailer)));

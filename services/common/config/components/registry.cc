@@ -23,6 +23,7 @@ ExportSchema Rules() { return {"rules", ExportKind::kRules, "The relabeling rule
 
 ExportSchema Content() { return {"content", ExportKind::kContent, "What was read."}; }
 
+// NOLINTNEXTLINE(readability-function-size): a table.
 std::vector<ComponentSchema> MakeComponents() {
   std::vector<ComponentSchema> all = {
       {"discovery.dns",
