@@ -79,7 +79,10 @@ absl::Status EventLoop::Run() {
       was_ready_ = true;
       hooks_.ready();
     }
-    hooks_.tick();
+    if (const std::uint64_t changes = supervisor_.changes(); changes != seen_changes_) {
+      seen_changes_ = changes;
+      hooks_.changed();
+    }
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include <absl/status/status.h>
@@ -20,8 +21,8 @@ class EventLoop {
     std::function<absl::Status()> reload;
     // Once, when every process is ready.
     std::function<void()> ready;
-    // At least every 100 ms, with the supervisor at rest.
-    std::function<void()> tick;
+    // After something happened to a process.
+    std::function<void()> changed;
   };
 
   EventLoop(Supervisor& supervisor, runtime::Spawner& spawner, Hooks hooks);
@@ -39,6 +40,7 @@ class EventLoop {
   const Hooks hooks_;
   int stops_ = 0;
   bool was_ready_ = false;
+  std::uint64_t seen_changes_ = 0;
 };
 
 }  // namespace stoker::cli

@@ -61,7 +61,7 @@ absl::Status RunProcesses(const RunOptions& options) {
   EventLoop loop(supervisor, spawner,
                  {.reload = reload,
                   .ready = [&] { SayReady(options); },
-                  .tick = [&] { gateway->SetProcesses(supervisor.ToJson()); }});
+                  .changed = [&] { gateway->SetProcesses(supervisor.ToJson()); }});
   return loop.Run();
 }
 

@@ -38,6 +38,7 @@ void Supervisor::Add(std::string name, runtime::Program program, int stage) {
 
 void Supervisor::Enter(Process& process, State state) {
   process.state = state;
+  ++changes_;
   process.since = clock_.Monotonic();
 }
 

@@ -68,6 +68,9 @@ class Supervisor {
   };
   [[nodiscard]] std::vector<Watch> Watches() const;
 
+  // Counts changes of what ToJson tells.
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
+
   // [{"name", "state", "pid", "restarts", "last_end"}]
   [[nodiscard]] nlohmann::json ToJson() const;
 
@@ -104,6 +107,7 @@ class Supervisor {
   bool stopping_ = false;
   bool killed_ = false;
   absl::Duration stop_since_;
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace stoker::cli

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include <sys/capability.h>
 #include <sys/utsname.h>
@@ -43,13 +44,17 @@ absl::Status CheckKernelSupport() {
         "or use a kernel built with CONFIG_DEBUG_INFO_BTF=y");
   }
   if (HasCapability(CAP_SYS_ADMIN)) return absl::OkStatus();
-  if (!HasCapability(CAP_BPF)) {
-    return PermissionDenied(
-        "pyroscope.ebpf needs the capability CAP_BPF; run as root or grant it to the process");
+  std::string missing;
+  for (const auto& [capability, word] :
+       {std::pair(CAP_BPF, "CAP_BPF"), std::pair(CAP_PERFMON, "CAP_PERFMON"),
+        std::pair(CAP_SYS_PTRACE, "CAP_SYS_PTRACE"),
+        std::pair(CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"),
+        std::pair(CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE")}) {
+    if (!HasCapability(capability)) missing += (missing.empty() ? "" : ", ") + std::string(word);
   }
-  if (!HasCapability(CAP_PERFMON)) {
-    return PermissionDenied(
-        "pyroscope.ebpf needs the capability CAP_PERFMON; run as root or grant it to the process");
+  if (!missing.empty()) {
+    return PermissionDenied("pyroscope.ebpf lacks {}: run as root, or grant them to the process",
+                            missing);
   }
   return absl::OkStatus();
 }

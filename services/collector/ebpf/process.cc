@@ -37,7 +37,7 @@ class Parts {
  public:
   Parts(runtime::Service& service, const KernelSymbols& kernel)
       : service_(service),
-        node_(ThisNode(service.options().node_name, service.random())),
+        node_(ThisNode(service.options().node_name)),
         metrics_(service.metrics()),
         kernel_(kernel),
         sandbox_({.memory_bytes = std::size_t{256} << 20}),

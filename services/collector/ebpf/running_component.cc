@@ -28,7 +28,8 @@ Hello::Demangle ToWire(config::PyroscopeEbpf::Demangle demangle) {
   return Hello::DEMANGLE_UNSPECIFIED;
 }
 
-Hello MakeHello(const ComponentSettings& settings, const Node& node) {
+// Batches are numbered from 1 in each life of a component: a changed one is another run.
+Hello MakeHello(const ComponentSettings& settings, const Node& node, std::uint64_t run_id) {
   Hello hello;
   hello.set_node_id(node.name);
   hello.set_boot_id(node.boot_id);
@@ -43,17 +44,17 @@ Hello MakeHello(const ComponentSettings& settings, const Node& node) {
     type->set_unit("nanoseconds");
   }
   hello.set_period(Sampler::PeriodNs(settings.arguments.sample_rate));
-  hello.set_run_id(node.run_id);
+  hello.set_run_id(run_id);
   return hello;
 }
 
 }  // namespace
 
-Node ThisNode(const std::string& name, Random& random) {
+Node ThisNode(const std::string& name) {
   std::string text;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> text;
   std::erase(text, '-');
-  Node node{.name = name, .run_id = random.Next()};
+  Node node{.name = name, .boot_id = {}};
   for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
     node.boot_id.push_back(static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16)));
   }
@@ -71,7 +72,8 @@ RunningComponent::RunningComponent(const ComponentSettings& settings, const Node
                service.dialer(), service.clock(), service.random(), [] {}),
       component_(
           settings, kernel, metrics, [this] { return watcher_.Targets(); }, service.clock().Now()),
-      stream_({.address = std::move(symbolizer), .hello = MakeHello(settings, node)},
+      stream_({.address = std::move(symbolizer),
+               .hello = MakeHello(settings, node, service.random().Next())},
               service.dialer(), service.random(), component_.queue(),
               [this] { return component_.samples_taken(); }) {}
 

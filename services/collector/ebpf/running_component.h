@@ -12,16 +12,15 @@
 
 namespace stoker::ebpf {
 
-// What the streams of this run have in common.
+// What all streams of this node have in common.
 struct Node {
   std::string name;
   // 16 bytes of /proc/sys/kernel/random/boot_id.
   std::string boot_id;
-  std::uint64_t run_id = 0;
 };
 
-// Reads the boot id and draws a run id.
-Node ThisNode(const std::string& name, Random& random);
+// Reads the boot id.
+Node ThisNode(const std::string& name);
 
 // A component with its target list and its stream.
 class RunningComponent {

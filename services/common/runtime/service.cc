@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <absl/synchronization/notification.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -140,6 +141,9 @@ absl::Status Run(const ServiceInfo& info, const Options& options,
 int ServiceMain(int argc, char** argv, const ServiceInfo& info,
                 const std::function<absl::Status(Service&)>& body) {
   BlockSignals();
+  // By default every thread gets a heap of its own, and keeps what it once needed.
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
   const CommandLine line = ParseCommandLine(argc, argv, info);
   if (!line.run) {
     std::fputs(line.text.c_str(), line.status == 0 ? stdout : stderr);
