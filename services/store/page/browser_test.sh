@@ -11,4 +11,5 @@ for need in "$here/node_modules/playwright-core" "${CHROMIUM:-/usr/bin/chromium}
 done
 out=${TEST_TMPDIR:-$here/out}/page
 "$here/build.sh" "$out"
-PAGE_DIR=$out exec node --test "$here/testing/browser_test.mjs"
+export PAGE_DIR="$out"
+exec "$here/node_test.sh" "$here/testing/browser_test.mjs" "$here/testing/report_test.mjs"

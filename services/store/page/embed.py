@@ -1,8 +1,9 @@
-"""Writes the page's files into a C++ table.
+"""Writes the page's files into C++.
 
 embed.py OUT.cc INDEX.html FILE...
+embed.py --report OUT.cc REPORT.html
 
-Each FILE is served as /assets/<stem>-<hash>.<suffix>; the other files' references to
+The first form writes a table of the page's files; the second the report, as it is. Each FILE is served as /assets/<stem>-<hash>.<suffix>; the other files' references to
 assets/<name> are rewritten to that. Text is compressed with gzip. The output depends on nothing
 but the content of the files.
 """
@@ -79,7 +80,33 @@ def render(assets):
     return "\n".join(lines)
 
 
+def render_report(page):
+    lines = [
+        "// Written by embed.py.",
+        '#include "services/store/page/report.h"',
+        "",
+        "namespace stoker::store {",
+        "namespace {",
+        "",
+        *array("kPage", page),
+        "",
+        "}  // namespace",
+        "",
+        "std::string_view ReportTemplate() {",
+        "  return {reinterpret_cast<const char*>(kPage), sizeof(kPage)};",
+        "}",
+        "",
+        "}  // namespace stoker::store",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def main(arguments):
+    if arguments[0] == "--report":
+        out, report = map(pathlib.Path, arguments[1:])
+        out.write_text(render_report(report.read_bytes()))
+        return
     out, index, *files = map(pathlib.Path, arguments)
     out.write_text(render(load(index, files)))
 

@@ -14,4 +14,4 @@ node "$here/node_modules/typescript/bin/tsc" --project "$here" --noEmit
 "$(ls -d "$here"/node_modules/@esbuild/linux-*)/bin/esbuild" "$here"/src/*/*.test.ts \
   --bundle --platform=node --format=esm --target=node18 --log-level=warning \
   --entry-names=[name] --out-extension:.js=.mjs --outdir="$out"
-exec node --test "$out"/*.mjs
+exec "$here/node_test.sh" "$out"/*.mjs

@@ -17,6 +17,7 @@ import {
   parseState,
   type ViewState,
 } from "./model/view_state";
+import { copyText } from "./view/clipboard";
 import { Controls } from "./view/controls";
 import { Downloads } from "./view/downloads";
 import { button, h } from "./view/dom";
@@ -50,7 +51,6 @@ export class App {
   private readonly shortcuts: Shortcuts;
   private readonly status = h("span", { class: "status" });
   private readonly announcement = h("span", { class: "visually-hidden", role: "status" });
-  private readonly themeButton = button("", () => this.theme.next(), { class: "icon" });
 
   constructor(
     private readonly queries: Queries,
@@ -92,12 +92,8 @@ export class App {
       h("span", { class: "grow" }),
       button("Copy link", () => this.copyLink(), { title: "Copy link (y)" }),
       this.downloads.element,
-      this.themeButton,
-      button("?", () => this.shortcuts.sheet.showModal(), {
-        class: "icon",
-        "aria-label": "Keyboard help",
-        title: "Keyboard (?)",
-      }),
+      this.theme.button,
+      this.shortcuts.button,
     );
     const content = h(
       "main",
@@ -298,10 +294,6 @@ export class App {
   private render(): void {
     const { state, data, diagnosis } = this;
     if (!this.theme) return;
-    this.themeButton.textContent = { auto: "◐", light: "☀", dark: "☾" }[this.theme.name];
-    const themeText = `Theme: ${this.theme.name} (b)`;
-    this.themeButton.title = themeText;
-    this.themeButton.setAttribute("aria-label", themeText);
     this.controls.show(state, this.overview);
     this.services.show(this.overview, state.service);
     this.empty.show(diagnosis);
@@ -370,15 +362,10 @@ export class App {
   }
 
   private copy(text: string, done = "Name copied"): void {
-    const say = (message: string): void => {
-      this.status.textContent = message;
-      this.announcement.textContent = message;
-    };
-    if (!navigator.clipboard) return say("Browsers allow copying only over https or on localhost");
-    navigator.clipboard.writeText(text).then(
-      () => say(done),
-      (e) => say(`Not copied: ${e}`),
-    );
+    void copyText(text, done).then((said) => {
+      this.status.textContent = said;
+      this.announcement.textContent = said;
+    });
   }
 
   private copyLink(): void {

@@ -10,19 +10,23 @@ import type { ServiceList } from "./view/service_list";
 import type { Shortcut, ShortcutGroup } from "./view/shortcuts";
 import type { TimelineView } from "./view/timeline";
 
-// What the keys act on.
-export interface KeyTargets {
+// What the keys of a report act on.
+export interface ProfileTargets {
   state: () => ViewState;
   set: (patch: Partial<ViewState>) => void;
   panel: ProfilePanel;
-  controls: Controls;
-  services: ServiceList;
-  timeline: TimelineView;
   downloads: Downloads;
   nextTheme: () => void;
   copy: (text: string) => void;
-  copyLink: () => void;
   showSheet: () => void;
+}
+
+// And of the page.
+export interface KeyTargets extends ProfileTargets {
+  controls: Controls;
+  services: ServiceList;
+  timeline: TimelineView;
+  copyLink: () => void;
 }
 
 const LIVE_SECONDS = 15;
@@ -30,16 +34,24 @@ const LIVE_SECONDS = 15;
 export function keyGroups(targets: KeyTargets): ShortcutGroup[] {
   return [
     { title: "Frame", shortcuts: frameKeys(targets) },
+    { title: "View", shortcuts: [...viewKeys(targets), weightKey(targets)] },
+    { title: "Go to", shortcuts: [...placeKeys(targets), ...profilePlaceKeys(targets)] },
+    { title: "Time and files", shortcuts: [...timeKeys(targets), ...fileKeys(targets)] },
+  ];
+}
+
+export function reportKeyGroups(targets: ProfileTargets): ShortcutGroup[] {
+  return [
+    { title: "Frame", shortcuts: frameKeys(targets) },
     { title: "View", shortcuts: viewKeys(targets) },
-    { title: "Go to", shortcuts: placeKeys(targets) },
-    { title: "Time and files", shortcuts: timeKeys(targets) },
+    { title: "Go to", shortcuts: [...profilePlaceKeys(targets), ...fileKeys(targets)] },
   ];
 }
 
 const key = (name: string, text: string, run: () => void): Shortcut => ({ key: name, text, run });
 
 // They act on the frame that the details name: the one pointed at, else the selected one.
-function frameKeys({ state, set, panel, copy }: KeyTargets): Shortcut[] {
+function frameKeys({ state, set, panel, copy }: ProfileTargets): Shortcut[] {
   const onFrame = (name: string, text: string, run: (frame: string) => void): Shortcut =>
     key(name, text, () => {
       if (panel.frameName !== "") run(panel.frameName);
@@ -59,7 +71,7 @@ function frameKeys({ state, set, panel, copy }: KeyTargets): Shortcut[] {
   ];
 }
 
-function viewKeys({ state, set, nextTheme }: KeyTargets): Shortcut[] {
+function viewKeys({ state, set, nextTheme }: ProfileTargets): Shortcut[] {
   return [
     key("1", "flame graph", () => set({ view: "flame" })),
     key("2", "both", () => set({ view: "both" })),
@@ -70,14 +82,23 @@ function viewKeys({ state, set, nextTheme }: KeyTargets): Shortcut[] {
     key("m", "colour by module or name", () =>
       set({ colours: state().colours === "module" ? "name" : "module" }),
     ),
-    key("n", "equal weight of both sides", () => set({ normalise: !state().normalise })),
     key("b", "light, dark or the system's theme", nextTheme),
   ];
 }
 
-function placeKeys({ panel, controls, services, timeline }: KeyTargets): Shortcut[] {
+function weightKey({ state, set }: KeyTargets): Shortcut {
+  return key("n", "equal weight of both sides", () => set({ normalise: !state().normalise }));
+}
+
+function profilePlaceKeys({ panel }: ProfileTargets): Shortcut[] {
   return [
     key("/", "search", () => panel.focusSearch()),
+    key("w", "flame graph", () => panel.focusFlame()),
+  ];
+}
+
+function placeKeys({ controls, services, timeline }: KeyTargets): Shortcut[] {
+  return [
     key("l", "label filter", () => controls.filter.focus()),
     key("e", "services", () => services.focus()),
     key("p", "profile type", () => controls.focusType()),
@@ -85,18 +106,10 @@ function placeKeys({ panel, controls, services, timeline }: KeyTargets): Shortcu
     key("d", "compare", () => controls.focusCompare()),
     key("t", "time range", () => controls.range.edit()),
     key("a", "timeline", () => timeline.focus()),
-    key("w", "flame graph", () => panel.focusFlame()),
   ];
 }
 
-function timeKeys({
-  state,
-  set,
-  controls,
-  downloads,
-  copyLink,
-  showSheet,
-}: KeyTargets): Shortcut[] {
+function timeKeys({ state, set, controls, copyLink }: KeyTargets): Shortcut[] {
   return [
     key(",", "earlier", () => controls.range.move(earlier)),
     key(".", "later", () => controls.range.move(later)),
@@ -104,8 +117,10 @@ function timeKeys({
     key("v", "live refresh on or off", () =>
       set({ refresh: state().refresh === 0 ? LIVE_SECONDS : 0 }),
     ),
-    key("o", "download", () => downloads.open()),
     key("y", "copy the link", copyLink),
-    key("?", "this sheet", showSheet),
   ];
+}
+
+function fileKeys({ downloads, showSheet }: ProfileTargets): Shortcut[] {
+  return [key("o", "download", () => downloads.open()), key("?", "this sheet", showSheet)];
 }

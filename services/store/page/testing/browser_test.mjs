@@ -1,14 +1,13 @@
 // The page in Chromium against the fake store: every function once, by keyboard where it has a key.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { mkdir, readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import { after, before, beforeEach, test } from "node:test";
+import { audit } from "./axe.mjs";
 import { openBrowser, untilReady } from "./browser.mjs";
 import { startFakeStore } from "./fake_store.mjs";
 
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const shots = process.env.SCREENSHOTS;
 
 let store;
@@ -457,24 +456,10 @@ for (const [name, query] of [
     test(`axe finds nothing serious: ${name}, ${dark ? "dark" : "light"}`, async () => {
       await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
       await open(query);
-      const violations = await audit();
+      const violations = await audit(page);
       assert.deepEqual(violations, []);
     });
   }
-}
-
-// Run through the debugging protocol, which the page's policy against foreign scripts lets pass.
-async function audit() {
-  const session = await browser.context.newCDPSession(page);
-  const evaluate = (expression) =>
-    session.send("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true });
-  await evaluate(await readFile(AXE, "utf8"));
-  const { result, exceptionDetails } = await evaluate(`axe.run().then((r) => r.violations
-    .filter((v) => v.impact === "serious" || v.impact === "critical")
-    .map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 120)).slice(0, 3).join(" | ")))`);
-  assert.equal(exceptionDetails, undefined);
-  await session.detach();
-  return result.value;
 }
 
 test("on a phone nothing is wider than the screen", async () => {

@@ -1,16 +1,36 @@
 // What the page needs of a pprof (google.v1.Profile): the frames of each stack with file, line,
-// module and whether they are inlined. The values come from the flame graph.
+// module and whether they are inlined, and the stacks' values. The store's page takes the values
+// from the flame graph; a report that has nothing but a pprof takes them from here.
 
 import { appendNumbers, readFields, type Field } from "./protobuf";
-import type { FrameNote } from "./tree";
+import {
+  ChildIndex,
+  makeNode,
+  recomputeTotals,
+  sortByName,
+  type FrameNote,
+  type Node,
+} from "./tree";
 
 export interface PprofFrame extends FrameNote {
   name: string;
 }
 
+export interface ValueType {
+  type: string;
+  unit: string;
+}
+
 export interface Pprof {
+  // What the values of a stack mean, in their order.
+  sampleTypes: ValueType[];
+  periodType: ValueType;
+  // Which of them is meant to be shown first.
+  defaultIndex: number;
   // Location numbers of each stack, leaf first.
   stacks: number[][];
+  // The values of each stack, one for each of `sampleTypes`.
+  values: number[][];
   // The frames of a location, outermost first: the inlined ones come after the one they are in.
   framesOf: (location: number) => PprofFrame[];
 }
@@ -36,11 +56,17 @@ interface Tables {
 }
 
 // Field numbers of google.v1.Profile.
+const SAMPLE_TYPE = 1;
 const SAMPLE = 2;
 const MAPPING = 3;
 const LOCATION = 4;
 const FUNCTION = 5;
 const STRING_TABLE = 6;
+const PERIOD_TYPE = 11;
+const DEFAULT_SAMPLE_TYPE = 14;
+
+// A negative int64 comes as a varint from here on.
+const LEAST_NEGATIVE = 2 ** 63;
 
 export function decodePprof(bytes: Uint8Array): Pprof {
   const tables: Tables = {
@@ -50,14 +76,38 @@ export function decodePprof(bytes: Uint8Array): Pprof {
     functions: new Map(),
   };
   const stacks: number[][] = [];
+  const values: number[][] = [];
+  const types: number[][] = [];
+  let periodType: number[] = [];
+  let shownFirst = 0;
   const text = new TextDecoder();
   readFields(bytes, (field) => {
-    if (field.number === SAMPLE) stacks.push(readStack(field.bytes));
+    if (field.number === SAMPLE) readSample(field.bytes, stacks, values);
     else if (field.number === STRING_TABLE) tables.strings.push(text.decode(field.bytes));
+    else if (field.number === SAMPLE_TYPE) types.push(readScalars(field.bytes));
+    else if (field.number === PERIOD_TYPE) periodType = readScalars(field.bytes);
+    else if (field.number === DEFAULT_SAMPLE_TYPE) shownFirst = field.value;
     else readTable(field, tables);
   });
+  const valueType = (f: number[]): ValueType => ({
+    type: tables.strings[f[1] ?? 0] ?? "",
+    unit: tables.strings[f[2] ?? 0] ?? "",
+  });
+  const named = types.findIndex((f) => shownFirst > 0 && f[1] === shownFirst);
+  return {
+    sampleTypes: types.map(valueType),
+    periodType: valueType(periodType),
+    // As `go tool pprof` does, which takes the last one where none is named.
+    defaultIndex: named >= 0 ? named : Math.max(types.length - 1, 0),
+    stacks,
+    values,
+    framesOf: frameCache(tables),
+  };
+}
+
+function frameCache(tables: Tables): (location: number) => PprofFrame[] {
   const cache = new Map<number, PprofFrame[]>();
-  const framesOf = (location: number): PprofFrame[] => {
+  return (location) => {
     let frames = cache.get(location);
     if (!frames) {
       frames = makeFrames(tables, location);
@@ -65,7 +115,27 @@ export function decodePprof(bytes: Uint8Array): Pprof {
     }
     return frames;
   };
-  return { stacks, framesOf };
+}
+
+// The call tree of one of the values. Negative values, which only differences have, count as none.
+export function pprofTree(pprof: Pprof, valueIndex: number): Node {
+  const root = makeNode("total", null);
+  const index = new ChildIndex();
+  pprof.stacks.forEach((stack, at) => {
+    const value = pprof.values[at][valueIndex] ?? 0;
+    if (value <= 0 || value >= LEAST_NEGATIVE) return;
+    let node = root;
+    for (let i = stack.length - 1; i >= 0; i--) {
+      for (const { name, ...note } of pprof.framesOf(stack[i])) {
+        node = index.findOrAdd(node, name);
+        node.note = note;
+      }
+    }
+    node.self += value;
+  });
+  recomputeTotals(root);
+  sortByName(root);
+  return root;
 }
 
 function readTable(field: Field, tables: Tables): void {
@@ -80,12 +150,15 @@ function readTable(field: Field, tables: Tables): void {
   }
 }
 
-function readStack(bytes: Uint8Array): number[] {
+function readSample(bytes: Uint8Array, stacks: number[][], values: number[][]): void {
   const locations: number[] = [];
+  const own: number[] = [];
   readFields(bytes, (field) => {
     if (field.number === 1) appendNumbers(field, locations);
+    if (field.number === 2) appendNumbers(field, own);
   });
-  return locations;
+  stacks.push(locations);
+  values.push(own);
 }
 
 function readScalars(bytes: Uint8Array): number[] {

@@ -14,8 +14,8 @@ export interface DownloadSource {
   title: string;
   unit: string;
   paint: SvgOptions["paint"];
-  // The merged pprof of the selection, before transformations.
-  pprof: () => Promise<Uint8Array>;
+  // The profile's pprof, merged and before transformations; null where there is none to give.
+  pprof: (() => Promise<Uint8Array>) | null;
 }
 
 const SVG_WIDTH = 1400;
@@ -24,7 +24,11 @@ export class Downloads {
   readonly element: HTMLDetailsElement;
   private readonly status = h("span", { class: "problem", role: "status" });
 
-  constructor(private readonly source: () => DownloadSource | null) {
+  // `hasPprof`: whether sources have a pprof to give.
+  constructor(
+    private readonly source: () => DownloadSource | null,
+    hasPprof = true,
+  ) {
     const item = (label: string, run: (s: DownloadSource) => void | Promise<void>): HTMLElement =>
       h(
         "li",
@@ -38,7 +42,7 @@ export class Downloads {
       h(
         "ul",
         {},
-        item("pprof (.pb.gz)", savePprof),
+        hasPprof ? item("pprof (.pb.gz)", savePprof) : null,
         item("Folded stacks (.folded)", (s) =>
           save(s, "folded", "text/plain", toFolded(s.tree.root)),
         ),
@@ -92,6 +96,7 @@ export class Downloads {
 }
 
 async function savePprof(source: DownloadSource): Promise<void> {
+  if (!source.pprof) throw new Error("this report was made without the pprof");
   const bytes = await source.pprof();
   const zipped = new Blob([bytes as BlobPart]).stream().pipeThrough(new CompressionStream("gzip"));
   save(source, "pb.gz", "application/gzip", await new Response(zipped).blob());

@@ -8,7 +8,6 @@ import { collapseRecursion, focusOn, ignore, invert, invertGroups } from "../mod
 import { singleTree, withRoot, type Node, type Tree } from "../model/tree";
 import { formatShare } from "../model/units";
 import type { View, ViewState } from "../model/view_state";
-import type { PageData } from "../data/loader";
 import { parseProfileType } from "../model/profile_type";
 import { describeNode, DetailsBar } from "./details_bar";
 import { button, h, refill } from "./dom";
@@ -16,6 +15,13 @@ import type { SetState } from "./controls";
 import { FlameView } from "./flame_view";
 import { SandwichView } from "./sandwich_view";
 import { TopTable } from "./top_table";
+
+// One profile, or two of them to compare.
+export interface ProfileData {
+  type: string;
+  current: { root: Node };
+  base: { root: Node } | null;
+}
 
 const VIEWS: Array<[View, string]> = [
   ["flame", "Flame graph"],
@@ -55,7 +61,7 @@ export class ProfilePanel {
   private readonly body = h("div", { class: "body" });
 
   private state: ViewState | null = null;
-  private data: PageData | null = null;
+  private data: ProfileData | null = null;
   private dark = false;
   // Focused, ignored and collapsed: what the table and the sandwich sum up.
   private shaped: Tree | null = null;
@@ -129,7 +135,7 @@ export class ProfilePanel {
     this.shape = "";
   }
 
-  show(state: ViewState, data: PageData | null, dark: boolean): void {
+  show(state: ViewState, data: ProfileData | null, dark: boolean): void {
     this.state = state;
     this.data = data;
     this.dark = dark;
@@ -178,7 +184,7 @@ export class ProfilePanel {
     }
   }
 
-  private reshape(state: ViewState, data: PageData): void {
+  private reshape(state: ViewState, data: ProfileData): void {
     const { focus, collapsed, inverted, normalise } = state;
     const shape = JSON.stringify([focus, state.ignore, collapsed, inverted, normalise]);
     if (shape === this.shape) return;

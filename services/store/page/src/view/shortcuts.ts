@@ -1,5 +1,6 @@
 // The keyboard: one list, from which keys are dispatched and the `?` sheet is made.
 
+import { recall, remember } from "./browser_memory";
 import { button, h, labelled } from "./dom";
 
 const OFF_KEY = "stoker.keys.off";
@@ -15,8 +16,10 @@ export interface ShortcutGroup {
   shortcuts: Shortcut[];
 }
 
+type InsideName = "In the flame graph" | "In the timeline";
+
 // Keys that a focused part handles itself, for the sheet only.
-const INSIDE: Array<[string, Array<[string, string]>]> = [
+const INSIDE: Array<[InsideName, Array<[string, string]>]> = [
   [
     "In the flame graph",
     [
@@ -39,14 +42,23 @@ const INSIDE: Array<[string, Array<[string, string]>]> = [
 
 export class Shortcuts {
   readonly sheet: HTMLDialogElement;
+  readonly button = button("?", () => this.sheet.showModal(), {
+    class: "icon",
+    "aria-label": "Keyboard help",
+    title: "Keyboard (?)",
+  });
 
   private readonly enabled = h("input", {
     type: "checkbox",
-    checked: localStorage.getItem(OFF_KEY) === null,
+    checked: recall(OFF_KEY) === null,
     onchange: () => this.remember(),
   });
 
-  constructor(private readonly groups: ShortcutGroup[]) {
+  // `inside`: which of the parts that handle keys themselves are there.
+  constructor(
+    private readonly groups: ShortcutGroup[],
+    inside: InsideName[] = ["In the flame graph", "In the timeline"],
+  ) {
     this.sheet = h("dialog", { class: "sheet", "aria-label": "Keyboard" });
     this.sheet.append(
       h("h2", {}, "Keyboard"),
@@ -59,7 +71,9 @@ export class Shortcuts {
             g.shortcuts.map((s) => [s.key, s.text]),
           ),
         ),
-        ...INSIDE.map(([title, rows]) => section(title, rows)),
+        ...INSIDE.filter(([title]) => inside.includes(title)).map(([title, rows]) =>
+          section(title, rows),
+        ),
       ),
       h(
         "p",
@@ -72,8 +86,7 @@ export class Shortcuts {
   }
 
   private remember(): void {
-    if (this.enabled.checked) localStorage.removeItem(OFF_KEY);
-    else localStorage.setItem(OFF_KEY, "true");
+    remember(OFF_KEY, this.enabled.checked ? null : "true");
   }
 
   private key(event: KeyboardEvent): void {
