@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -44,10 +45,13 @@ class ApiTest : public ::testing::Test {
     pusher_ = std::make_unique<Pusher>(*storage_, metrics_);
     querier_ = std::make_unique<Querier>(*storage_, clock_);
     legacy_ = std::make_unique<LegacyApi>(*querier_, clock_);
-    AddRoutes(*pusher_, *querier_, *legacy_,
-              [&](std::string method, std::string path, http::Handler handler) {
-                router_.Add(std::move(method), std::move(path), std::move(handler));
-              });
+    const AddRoute add = [&](std::string method, std::string path, http::Handler handler) {
+      router_.Add(std::move(method), std::move(path), std::move(handler));
+    };
+    AddRoutes(*pusher_, *querier_, *legacy_, add);
+    doctor_file_ = dir + ".doctor.json";
+    std::filesystem::remove(doctor_file_);
+    AddDiagnosis(doctor_file_, add);
     auto server = http::Server::Start(
         {.addresses = {"127.0.0.1:0"}},
         [this](const http::Request& request) { return router_.Route(request); });
@@ -99,6 +103,7 @@ class ApiTest : public ::testing::Test {
   std::unique_ptr<Querier> querier_;
   std::unique_ptr<LegacyApi> legacy_;
   std::unique_ptr<http::Server> server_;
+  std::string doctor_file_;
 };
 
 // Every way that clients push: proto, gzip, JSON, HTTP/2, gRPC. All of it is there after.
@@ -184,7 +189,18 @@ TEST_F(ApiTest, Operations) {
   const HttpAnswer page = Call("/");
   EXPECT_EQ(page.status, 200);
   EXPECT_THAT(page.headers, HasSubstr("text/html"));
-  EXPECT_THAT(page.headers, HasSubstr("Content-Security-Policy: default-src 'self'"));
+  EXPECT_THAT(page.headers,
+              HasSubstr("Content-Security-Policy: default-src 'none'; script-src 'self';"));
+  EXPECT_THAT(page.headers, ::testing::Not(HasSubstr("unsafe")));
+}
+
+// What is wrong with the host is read anew at each call; without a file there is nothing to say.
+TEST_F(ApiTest, Diagnosis) {
+  EXPECT_EQ(Call("/api/v1/diagnosis").body, R"({"checks":[]})");
+  std::ofstream(doctor_file_) << R"({"checks":[{"id":"btf","level":"error"}]})";
+  EXPECT_EQ(json::parse(Call("/api/v1/diagnosis").body)["checks"][0]["id"], "btf");
+  std::ofstream(doctor_file_) << "no JSON";
+  EXPECT_EQ(Call("/api/v1/diagnosis").status, 500);
 }
 
 }  // namespace

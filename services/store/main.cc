@@ -13,13 +13,16 @@ namespace stoker::store {
 namespace {
 
 runtime::ServiceInfo Info() {
+  std::vector<runtime::ServiceInfo::Flag> flags = StorageFlags();
+  flags.push_back(
+      {"doctor-file", "", "A file with what stoker doctor found, for the page; \"\" for none."});
   return {.process = "store",
           .summary =
               "Keeps the profiles of one machine on disk and answers as Grafana Pyroscope does: "
               "push profiles to it, point Grafana at it, or open its page in a browser.",
           .http_listen = "127.0.0.1:4040",
           .config_required = false,
-          .flags = StorageFlags(),
+          .flags = std::move(flags),
           .http_max_body_bytes = std::size_t{256} << 20};
 }
 
@@ -31,10 +34,11 @@ absl::Status Run(runtime::Service& service) {
   Pusher pusher(*storage, metrics);
   const Querier querier(*storage, service.clock());
   const LegacyApi legacy(querier, service.clock());
-  AddRoutes(pusher, querier, legacy,
-            [&](std::string method, std::string path, http::Handler handler) {
-              service.HandleHttp(std::move(method), std::move(path), std::move(handler));
-            });
+  const AddRoute add = [&](std::string method, std::string path, http::Handler handler) {
+    service.HandleHttp(std::move(method), std::move(path), std::move(handler));
+  };
+  AddRoutes(pusher, querier, legacy, add);
+  AddDiagnosis(service.options().flags.at("doctor-file"), add);
   const MaintenanceThread maintenance(*storage, metrics);
   STOKER_RETURN_IF_ERROR(service.Serve({}));
   service.WaitForStop();

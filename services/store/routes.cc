@@ -4,8 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "services/common/base/status.h"
 #include "services/common/http/connect.h"
 #include "services/common/runtime/version.h"
+#include "services/store/diagnosis_file.h"
 #include "services/store/page/page_assets.h"
 
 namespace stoker::store {
@@ -14,6 +16,11 @@ namespace {
 // Pyroscope's ingestion_body_limit_mb.
 constexpr std::size_t kMaxPushBytes = 256 << 20;
 constexpr std::size_t kMaxQueryBytes = 4 << 20;
+
+// The page is one script, one style and one picture of this store, and asks nobody but it.
+constexpr char kContentSecurityPolicy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 // Whether the caller reads label names beyond the classic ones (pyroscope.md 0.5).
 bool AcceptsUtf8Names(const http::Request& request) {
@@ -87,10 +94,8 @@ void AddPage(const AddRoute& add) {
                                                 ? "public, max-age=31536000, immutable"
                                                 : "no-cache");
       response.headers.Add("X-Content-Type-Options", "nosniff");
-      // The page asks nobody but this store.
-      response.headers.Add("Content-Security-Policy",
-                           "default-src 'self'; style-src 'self' 'unsafe-inline'; "
-                           "img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'");
+      response.headers.Add("Referrer-Policy", "no-referrer");
+      response.headers.Add("Content-Security-Policy", kContentSecurityPolicy);
       response.body = asset.bytes;
       return response;
     });
@@ -112,6 +117,14 @@ void AddRoutes(Pusher& pusher, const Querier& querier, const LegacyApi& legacy,
   add("GET", "/ready", [](const http::Request&) { return http::Text(200, "ready"); });
   add("GET", "/api/v1/status/buildinfo", BuildInfo);
   AddPage(add);
+}
+
+void AddDiagnosis(std::string path, const AddRoute& add) {
+  add("GET", "/api/v1/diagnosis", [path = std::move(path)](const http::Request&) {
+    const auto checks = ReadDiagnosisFile(path);
+    if (!checks.ok()) return http::Text(500, std::string(Message(checks.status())) + "\n");
+    return http::Json(200, *checks);
+  });
 }
 
 }  // namespace stoker::store

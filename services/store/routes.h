@@ -18,4 +18,7 @@ using AddRoute = std::function<void(std::string method, std::string path, http::
 void AddRoutes(Pusher& pusher, const Querier& querier, const LegacyApi& legacy,
                const AddRoute& add);
 
+// GET /api/v1/diagnosis: what `stoker doctor` found, from the file at `path`; "" for none.
+void AddDiagnosis(std::string path, const AddRoute& add);
+
 }  // namespace stoker::store

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the page and drives it in Chromium against the fake store.
+# Drives the page of a real store, and the report, in Chromium.
+#   browser_test.sh STORE REPORT.html
 # SCREENSHOTS=DIR keeps pictures.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
@@ -9,7 +10,7 @@ for need in "$here/node_modules/playwright-core" "${CHROMIUM:-/usr/bin/chromium}
     exit 1
   fi
 done
-out=${TEST_TMPDIR:-$here/out}/page
-"$here/build.sh" "$out"
-export PAGE_DIR="$out"
+STORE=$(readlink -f "$1")
+REPORT=$(readlink -f "$2")
+export STORE REPORT
 exec "$here/node_test.sh" "$here/testing/browser_test.mjs" "$here/testing/report_test.mjs"

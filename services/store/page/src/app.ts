@@ -22,6 +22,7 @@ import { Controls } from "./view/controls";
 import { Downloads } from "./view/downloads";
 import { button, h } from "./view/dom";
 import { EmptyState } from "./view/empty_state";
+import { Health } from "./view/health";
 import { ProfilePanel } from "./view/profile_panel";
 import { ServiceList } from "./view/service_list";
 import { Shortcuts } from "./view/shortcuts";
@@ -46,6 +47,7 @@ export class App {
   private readonly services = new ServiceList((service) => this.set({ service, zoom: "" }));
   private readonly timeline: TimelineView;
   private readonly panel: ProfilePanel;
+  private readonly health = new Health();
   private readonly empty = new EmptyState((action) => this.act(action));
   private readonly downloads: Downloads;
   private readonly shortcuts: Shortcuts;
@@ -90,6 +92,7 @@ export class App {
       this.status,
       this.announcement,
       h("span", { class: "grow" }),
+      this.health.button,
       button("Copy link", () => this.copyLink(), { title: "Copy link (y)" }),
       this.downloads.element,
       this.theme.button,
@@ -108,6 +111,7 @@ export class App {
       h("div", { class: "page" }, this.services.element, content),
       this.shortcuts.sheet,
       this.controls.range.dialog,
+      this.health.sheet,
     );
   }
 
@@ -180,6 +184,7 @@ export class App {
     document.documentElement.dataset.ready = "false";
     this.loading = loading;
     if (!this.data || needsData(this.shownFor, this.state)) this.status.textContent = "Loading…";
+    void this.loadHealth(loading.signal);
     const state = this.state;
     const now = Date.now();
     const interval = resolve(state, now);
@@ -192,6 +197,12 @@ export class App {
     }
     if (this.loading !== loading) return;
     this.finish();
+  }
+
+  // Beside the profiles: they do not wait for it, and show without it.
+  private async loadHealth(signal: AbortSignal): Promise<void> {
+    const checks = await this.queries.checks(signal).catch(() => null);
+    if (checks && !signal.aborted) this.health.show(checks);
   }
 
   // When a mere refresh fails, what is on screen stays, and the page tries again.
@@ -373,11 +384,11 @@ export class App {
   }
 
   private keyTargets(): KeyTargets {
-    const { panel, controls, services, timeline, downloads } = this;
+    const { panel, controls, services, timeline, downloads, health } = this;
     return {
       state: () => this.state,
       set: (patch) => this.set(patch),
-      ...{ panel, controls, services, timeline, downloads },
+      ...{ panel, controls, services, timeline, downloads, health },
       nextTheme: () => this.theme.next(),
       copy: (text) => this.copy(text),
       copyLink: () => this.copyLink(),

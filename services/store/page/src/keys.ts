@@ -4,6 +4,7 @@ import { exactly } from "./model/search";
 import type { ViewState } from "./model/view_state";
 import type { Controls } from "./view/controls";
 import type { Downloads } from "./view/downloads";
+import type { Health } from "./view/health";
 import type { ProfilePanel } from "./view/profile_panel";
 import { earlier, later, wider } from "./view/range_control";
 import type { ServiceList } from "./view/service_list";
@@ -26,6 +27,7 @@ export interface KeyTargets extends ProfileTargets {
   controls: Controls;
   services: ServiceList;
   timeline: TimelineView;
+  health: Health;
   copyLink: () => void;
 }
 
@@ -97,7 +99,7 @@ function profilePlaceKeys({ panel }: ProfileTargets): Shortcut[] {
   ];
 }
 
-function placeKeys({ controls, services, timeline }: KeyTargets): Shortcut[] {
+function placeKeys({ controls, services, timeline, health }: KeyTargets): Shortcut[] {
   return [
     key("l", "label filter", () => controls.filter.focus()),
     key("e", "services", () => services.focus()),
@@ -106,6 +108,7 @@ function placeKeys({ controls, services, timeline }: KeyTargets): Shortcut[] {
     key("d", "compare", () => controls.focusCompare()),
     key("t", "time range", () => controls.range.edit()),
     key("a", "timeline", () => timeline.focus()),
+    key("k", "what is wrong with this host", () => health.open()),
   ];
 }
 

@@ -1,15 +1,11 @@
-// Pushes the invented host's profiles of the last minutes to a real store, to look at its page.
+// Pushes the invented host's profiles of the last minutes to a store, to look at its page.
 //   node testing/feed.mjs http://127.0.0.1:4040 [MINUTES]
 
-import { ALLOC, level, series, shift } from "./fixture.mjs";
+import { fileURLToPath } from "node:url";
+import { ALLOC, level, series as usual, shift } from "./fixture.mjs";
 import { pprof } from "./encode.mjs";
 
 const PERIOD_MS = 15_000;
-const [, , url, minutes = "20"] = process.argv;
-if (!url) {
-  console.error("usage: node testing/feed.mjs URL [MINUTES]");
-  process.exit(2);
-}
 
 function profileOf({ labels, stacks, weight }, type, timeMs, now) {
   const [name, sampleType, unit, periodType, periodUnit] = type.split(":");
@@ -35,14 +31,25 @@ function profileOf({ labels, stacks, weight }, type, timeMs, now) {
   };
 }
 
-const now = Date.now();
-const end = Math.floor(now / PERIOD_MS) * PERIOD_MS;
-for (let time = end - Number(minutes) * 60_000; time <= end; time += PERIOD_MS) {
-  const pushed = series.flatMap((s) => s.types.map((type) => profileOf(s, type, time, now)));
-  const response = await fetch(`${url}/push.v1.PusherService/Push`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ series: pushed }),
-  });
-  if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+// A profile of each series every 15 s for `minutes` until `until`.
+export async function feed(url, { minutes = 20, until = Date.now(), series = usual } = {}) {
+  const end = Math.floor(until / PERIOD_MS) * PERIOD_MS;
+  for (let time = end - minutes * 60_000; time <= end; time += PERIOD_MS) {
+    const pushed = series.flatMap((s) => s.types.map((type) => profileOf(s, type, time, until)));
+    const response = await fetch(`${url}/push.v1.PusherService/Push`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ series: pushed }),
+    });
+    if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [, , url, minutes = "20"] = process.argv;
+  if (!url) {
+    console.error("usage: node testing/feed.mjs URL [MINUTES]");
+    process.exit(2);
+  }
+  await feed(url, { minutes: Number(minutes) });
 }

@@ -54,7 +54,7 @@ function flamebearerOf(stacks) {
 
 // Writes a report as `stoker record` does, opens it and waits until it is drawn.
 async function open(profile) {
-  const template = await readFile(join(process.env.PAGE_DIR, "report.html"), "utf8");
+  const template = await readFile(process.env.REPORT, "utf8");
   const json = JSON.stringify(profile).replaceAll("<", "\\u003c");
   const file = join(folder, "report.html");
   await writeFile(

@@ -23,6 +23,16 @@ export class Client {
     }
   }
 
+  // A document of the server itself, as JSON.
+  async document(path: string, signal: AbortSignal): Promise<any> {
+    const response = await this.answer(path, { signal });
+    try {
+      return await response.json();
+    } catch (e) {
+      throw this.asError(e);
+    }
+  }
+
   // Sends JSON's protobuf counterpart, already encoded, and returns the answer's bytes.
   async proto(method: string, request: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     const response = await this.post(method, request, "application/proto", signal);
@@ -35,18 +45,22 @@ export class Client {
     contentType: string,
     signal: AbortSignal,
   ): Promise<Response> {
+    return this.answer(`/querier.v1.QuerierService/${method}`, {
+      method: "POST",
+      // The parameter asks for label names with dots and the like, which are left out otherwise.
+      headers: {
+        "Content-Type": contentType,
+        Accept: `${contentType}; allow-utf8-labelnames=true`,
+      },
+      body: body as BodyInit,
+      signal,
+    });
+  }
+
+  private async answer(path: string, request: RequestInit): Promise<Response> {
     let response: Response;
     try {
-      response = await fetch(`${this.base}/querier.v1.QuerierService/${method}`, {
-        method: "POST",
-        // The parameter asks for label names with dots and the like, which are left out otherwise.
-        headers: {
-          "Content-Type": contentType,
-          Accept: `${contentType}; allow-utf8-labelnames=true`,
-        },
-        body: body as BodyInit,
-        signal,
-      });
+      response = await fetch(this.base + path, request);
     } catch (e) {
       throw this.asError(e);
     }

@@ -1,5 +1,6 @@
 // The questions the page asks the store.
 
+import { parseChecks, type Check } from "../model/checks";
 import { decodeFlameGraph } from "../model/levels";
 import type { Interval } from "../model/time_range";
 import type { Node } from "../model/tree";
@@ -107,6 +108,11 @@ export class Queries {
       .integer(3, start)
       .integer(4, end);
     return this.client.proto("SelectMergeProfile", request.bytes(), signal);
+  }
+
+  // What is wrong with the host; empty where the store has not been told.
+  async checks(signal: AbortSignal): Promise<Check[]> {
+    return parseChecks(await this.client.document("/api/v1/diagnosis", signal));
   }
 
   async stats(signal: AbortSignal): Promise<Stats> {

@@ -18,7 +18,11 @@ export async function gatherFacts(
   interval: Interval | null,
   error: unknown,
 ): Promise<Facts> {
-  const stats = await queries.stats(AbortSignal.timeout(STATS_TIMEOUT_MS)).catch(() => null);
+  const soon = (): AbortSignal => AbortSignal.timeout(STATS_TIMEOUT_MS);
+  const [stats, checks] = await Promise.all([
+    queries.stats(soon()).catch(() => null),
+    queries.checks(soon()).catch(() => []),
+  ]);
   const services = overview?.services ?? new Map<string, string[]>();
   return {
     now: Date.now(),
@@ -29,6 +33,7 @@ export async function gatherFacts(
     type: overview?.type ?? state.type,
     failure: error === undefined ? null : failureOf(error),
     stats,
+    checks,
     types: overview?.types ?? [],
     serviceTypes: services.get(state.service) ?? [],
     services: [...services.keys()],

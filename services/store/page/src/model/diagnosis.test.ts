@@ -1,6 +1,7 @@
 // Each usual cause of an empty page is told apart from the others.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parseChecks, summaryOf } from "./checks";
 import { diagnose, type Facts } from "./diagnosis";
 
 const NOW = 1_700_000_000_000;
@@ -17,6 +18,7 @@ const FACTS: Facts = {
   type: CPU,
   failure: null,
   stats: { ingested: true, oldest: NOW - 24 * HOUR, newest: NOW },
+  checks: [],
   types: [CPU],
   serviceTypes: [CPU],
   services: ["checkout"],
@@ -59,4 +61,36 @@ for (const [cause, facts] of CASES) {
 test("messages are passed on", () => {
   const { text } = diagnose({ ...FACTS, failure: { status: 400, message: "query length 9d" } });
   assert.match(text, /query length 9d/);
+});
+
+const check = (id: string, level: string): object => ({ id, level, title: id, remedy: "mend" });
+const EMPTY = { stats: { ingested: false, oldest: 0, newest: 0 }, types: [], services: [] };
+
+// Where nothing arrives, an error of the host is the cause; its warnings and what is fine are not.
+test("findings of the host", () => {
+  const checks = parseChecks({
+    checks: [check("disk", "warning"), check("kernel", "ok"), check("btf", "error")],
+  });
+  const found = diagnose({ ...FACTS, ...EMPTY, checks });
+  assert.equal(found.cause, "nothing-ever");
+  assert.equal(found.title, "btf");
+  assert.match(found.text, /^No profile has arrived yet/);
+  assert.deepEqual(
+    found.findings.map((finding) => finding.id),
+    ["btf", "disk"],
+  );
+  assert.equal(summaryOf(found.findings), "1 error, 1 warning");
+  const warned = diagnose({ ...FACTS, ...EMPTY, checks: checks.slice(0, 2) });
+  assert.match(warned.title, /^No profile/);
+  const gone = diagnose({ ...FACTS, service: "gone", checks });
+  assert.match(gone.title, /^gone has no profiles/);
+  assert.equal(gone.findings.length, 2);
+  assert.equal(diagnose({ ...FACTS, filter: 'pod="x"', checks }).findings.length, 0);
+});
+
+// An answer of another form says nothing, instead of breaking the page.
+test("answers that are no checks", () => {
+  for (const answer of [null, {}, { checks: {} }, { checks: [null, 1, { level: "bad" }] }]) {
+    assert.deepEqual(parseChecks(answer), []);
+  }
 });

@@ -1,5 +1,6 @@
 // Why there is nothing to show: one cause out of the usual ones, and what to do.
 
+import { problemsOf, type Check } from "./checks";
 import { formatMoment, formatSpan, type Interval } from "./time_range";
 
 export interface Facts {
@@ -13,6 +14,8 @@ export interface Facts {
   failure: { status: number; message: string } | null;
   // What the store has at all; null where it did not say.
   stats: { ingested: boolean; oldest: number; newest: number } | null;
+  // What `stoker doctor` says of the host; empty where the store has not been told.
+  checks: Check[];
   // Profile types in the range, of any service; of this service; services in the range.
   types: string[];
   serviceTypes: string[];
@@ -33,6 +36,8 @@ export interface Diagnosis {
   // Commands to type on the host, each with what it tells.
   commands: Array<{ command: string; tells: string }>;
   actions: Action[];
+  // What is wrong with the host, worst first, where that may be why.
+  findings: Check[];
 }
 
 const STATUS = { command: "stoker status", tells: "which processes run, and their last errors" };
@@ -45,13 +50,33 @@ function diagnosis(
   text: string,
   rest: Partial<Pick<Diagnosis, "commands" | "actions">> = {},
 ): Diagnosis {
-  return { cause, title, text, commands: rest.commands ?? [], actions: rest.actions ?? [] };
+  const { commands = [], actions = [] } = rest;
+  return { cause, title, text, commands, actions, findings: [] };
 }
 
 export function diagnose(facts: Facts): Diagnosis {
-  return (
-    fromRequest(facts) ?? fromInput(facts) ?? fromStats(facts) ?? fromSelection(facts) ?? unknown()
-  );
+  const found =
+    fromRequest(facts) ?? fromInput(facts) ?? fromStats(facts) ?? fromSelection(facts) ?? unknown();
+  return HOST_CAUSES.has(found.cause) ? withFindings(found, facts.checks) : found;
+}
+
+// Nothing arrives: the reason may lie on the host, not in the question.
+const HOST_CAUSES = new Set(["nothing-ever", "stopped", "gap", "no-service", "clock-ahead"]);
+const ALL_MISSING = new Set(["nothing-ever", "stopped", "gap"]);
+
+// An error of the host is the better title where all profiles are missing: it is the cause, their
+// absence what follows.
+function withFindings(found: Diagnosis, checks: Check[]): Diagnosis {
+  const findings = problemsOf(checks);
+  if (findings.length === 0) return found;
+  if (findings[0].level !== "error" || !ALL_MISSING.has(found.cause)) return { ...found, findings };
+  return {
+    ...found,
+    findings,
+    title: findings[0].title,
+    text: `${found.title}. What this host lacks, and how to mend it:`,
+    commands: found.commands.filter(({ command }) => command === STATUS.command),
+  };
 }
 
 const RETRY: Action = { label: "Try again", kind: "retry", value: "" };

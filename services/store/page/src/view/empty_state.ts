@@ -1,6 +1,7 @@
 // What stands in the graph's place when there is none: the cause and what to do about it.
 
 import type { Action, Diagnosis } from "../model/diagnosis";
+import { checkList } from "./check_list";
 import { button, h } from "./dom";
 
 export class EmptyState {
@@ -17,6 +18,7 @@ export class EmptyState {
     if (!diagnosis || text === this.shown) return;
     this.shown = text;
     this.element.dataset.cause = diagnosis.cause;
+    this.element.dataset.check = diagnosis.findings[0]?.id ?? "";
     const commands = diagnosis.commands.map(({ command, tells }) =>
       h("li", {}, h("code", {}, command), h("span", {}, tells)),
     );
@@ -24,7 +26,8 @@ export class EmptyState {
     this.element.replaceChildren(
       h("h2", {}, diagnosis.title),
       h("p", {}, diagnosis.text),
-      ...(commands.length > 0 ? [h("ul", {}, ...commands)] : []),
+      ...(diagnosis.findings.length > 0 ? [checkList(diagnosis.findings)] : []),
+      ...(commands.length > 0 ? [h("ul", { class: "commands" }, ...commands)] : []),
       ...(actions.length > 0 ? [h("p", { class: "actions" }, ...actions)] : []),
     );
   }
