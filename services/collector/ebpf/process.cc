@@ -13,6 +13,7 @@
 #include "services/collector/ebpf/running_component.h"
 #include "services/collector/ebpf/sandbox_inspector.h"
 #include "services/collector/ebpf/symbol_provider.h"
+#include "services/collector/ebpf/unwind/table_job.h"
 #include "services/common/base/status.h"
 #include "services/common/elf/inspect.h"
 #include "services/common/log/log.h"
@@ -217,7 +218,9 @@ runtime::ServiceInfo Info() {
           .grpc_listen = ""};
 }
 
-sandbox::Jobs SandboxJobs() { return {{elf::kInspectJob, elf::InspectJob}}; }
+sandbox::Jobs SandboxJobs() {
+  return {{elf::kInspectJob, elf::InspectJob}, {unwind::kTableJob, unwind::TableJob}};
+}
 
 absl::Status RunProcess(runtime::Service& service, const SettingsSource& source,
                         const absl::StatusOr<KernelSymbols>& kernel) {
