@@ -153,35 +153,53 @@ absl::Status AddSeries(const Labels& pushed, const SampleLabels& sample_labels,
   return absl::OkStatus();
 }
 
+// The message of a raw pprof, bare or gzip.
+absl::StatusOr<std::string> Inflate(const Labels& labels, std::string_view raw,
+                                    const Limits& limits) {
+  if (!pprof::IsGzip(raw)) {
+    if (raw.size() <= limits.max_profile_bytes) return std::string(raw);
+    return Reject("profile_size_limit",
+                  InvalidArgument("the profile with labels '{}' exceeds the size limit "
+                                  "(max_profile_size_byte, actual: {}, limit: {})",
+                                  labels.ToString(), raw.size(), limits.max_profile_bytes));
+  }
+  auto content = pprof::Gunzip(raw, limits.max_profile_bytes);
+  if (content.status().code() == absl::StatusCode::kResourceExhausted) {
+    return Reject("profile_size_limit",
+                  InvalidArgument("uncompressed profile payload size exceeds limit of {:.1f} MB",
+                                  static_cast<double>(limits.max_profile_bytes) / 1e6));
+  }
+  if (!content.ok()) return Reject("malformed_profile", content.status());
+  return content;
+}
+
 absl::StatusOr<pprof::Profile> ReadProfile(const Labels& labels, std::string_view raw,
                                            const Limits& limits) {
   const pprof::ReadLimits read_limits = {.max_bytes = limits.max_profile_bytes,
                                          .max_depth = limits.max_stack_depth,
                                          .max_symbol_bytes = limits.max_symbol_bytes};
-  std::string inflated(raw);
-  if (pprof::IsGzip(raw)) {
-    auto content = pprof::Gunzip(raw, limits.max_profile_bytes);
-    if (content.status().code() == absl::StatusCode::kResourceExhausted) {
-      return Reject("profile_size_limit",
-                    InvalidArgument("uncompressed profile payload size exceeds limit of {:.1f} MB",
-                                    static_cast<double>(limits.max_profile_bytes) / 1e6));
-    }
-    if (!content.ok()) return Reject("malformed_profile", content.status());
-    inflated = *std::move(content);
-  }
-  if (inflated.size() > limits.max_profile_bytes) {
-    return Reject("profile_size_limit",
-                  InvalidArgument("the profile with labels '{}' exceeds the size limit "
-                                  "(max_profile_size_byte, actual: {}, limit: {})",
-                                  labels.ToString(), inflated.size(), limits.max_profile_bytes));
-  }
-  auto profile = pprof::ReadInflated(std::move(inflated), read_limits);
+  STOKER_ASSIGN_OR_RETURN(std::string message, Inflate(labels, raw, limits));
+  auto profile = pprof::ReadInflated(std::move(message), read_limits);
   if (profile.status().code() == absl::StatusCode::kResourceExhausted) {
     return Reject("samples_limit", InvalidArgument("the profile with labels '{}': {}",
                                                    labels.ToString(), Message(profile.status())));
   }
   if (!profile.ok()) return Reject("malformed_profile", profile.status());
   return profile;
+}
+
+// The samples to keep, by their labels. Most profiles have none: those make one group at once.
+std::map<SampleLabels, std::vector<std::uint32_t>> GroupSamples(const pprof::Profile& profile) {
+  std::map<SampleLabels, std::vector<std::uint32_t>> groups;
+  std::vector<std::uint32_t> unlabelled;
+  for (std::uint32_t i = 0; i < profile.samples.size(); ++i) {
+    if (!IsKept(profile, i)) continue;
+    SampleLabels labels;
+    if (profile.samples[i].labels.count > 0) labels = LabelsOf(profile, profile.samples[i]);
+    (labels.empty() ? unlabelled : groups[std::move(labels)]).push_back(i);
+  }
+  if (!unlabelled.empty()) groups.emplace(SampleLabels(), std::move(unlabelled));
+  return groups;
 }
 
 }  // namespace
@@ -217,12 +235,7 @@ absl::StatusOr<AdmittedProfile> AdmitProfile(const Labels& labels, std::string_v
   STOKER_RETURN_IF_ERROR(CheckSizes(labels, admitted.profile, limits));
   admitted.time_nanos =
       admitted.profile.time_nanos > 0 ? admitted.profile.time_nanos : absl::ToUnixNanos(received);
-  std::map<SampleLabels, std::vector<std::uint32_t>> groups;
-  for (std::uint32_t i = 0; i < admitted.profile.samples.size(); ++i) {
-    if (!IsKept(admitted.profile, i)) continue;
-    groups[LabelsOf(admitted.profile, admitted.profile.samples[i])].push_back(i);
-  }
-  for (const auto& [sample_labels, samples] : groups) {
+  for (const auto& [sample_labels, samples] : GroupSamples(admitted.profile)) {
     STOKER_RETURN_IF_ERROR(AddSeries(labels, sample_labels, samples, limits, admitted));
   }
   return admitted;

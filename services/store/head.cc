@@ -1,21 +1,26 @@
 #include "services/store/head.h"
 
+#include "services/common/base/random.h"
 #include "services/common/base/status.h"
 #include "services/store/symbol_import.h"
 
 namespace stoker::store {
 
+Head::Head(SeriesCatalog& catalog) : catalog_(catalog), stacks_(SystemRandom().Next()) {}
+
 void Head::Add(const AdmittedProfile& profile, const std::optional<ProfileKey>& key) {
   absl::MutexLock lock(&mutex_);
-  SymbolImport import(profile.profile, symbols_);
-  std::vector<std::uint32_t> stacks(profile.profile.samples.size(), Symbols::kNone);
+  SymbolImport import(profile.profile, symbols_, stacks_);
+  std::vector<bool> wanted(profile.profile.samples.size());
+  for (const AdmittedProfile::Series& series : profile.series) {
+    for (const AdmittedProfile::Entry& entry : series.entries) wanted[entry.sample] = true;
+  }
+  const std::vector<std::uint32_t> stacks = import.Stacks(wanted);
   std::vector<StackValue> samples;
   for (const AdmittedProfile::Series& series : profile.series) {
     samples.clear();
     for (const AdmittedProfile::Entry& entry : series.entries) {
-      std::uint32_t& stack = stacks[entry.sample];
-      if (stack == Symbols::kNone) stack = import.Stack(profile.profile.samples[entry.sample]);
-      samples.push_back({.stack = stack, .value = entry.value});
+      samples.push_back({.stack = stacks[entry.sample], .value = entry.value});
     }
     Row row = {
         .profile = {.series = catalog_.Intern(series.labels), .time_nanos = profile.time_nanos},
@@ -76,7 +81,8 @@ std::size_t Head::profiles() const {
 
 std::size_t Head::bytes() const {
   absl::ReaderMutexLock lock(&mutex_);
-  return symbols_.bytes() + samples_.size() + rows_.size() * sizeof(Row) + keys_.size() * 48;
+  return symbols_.bytes() + stacks_.bytes() + samples_.size() + rows_.size() * sizeof(Row) +
+         keys_.size() * 48;
 }
 
 absl::Status Head::ForEachProfile(const ProfileVisitor& visit) const {

@@ -13,6 +13,7 @@
 #include "services/store/admission.h"
 #include "services/store/part.h"
 #include "services/store/series_catalog.h"
+#include "services/store/stack_index.h"
 #include "services/store/symbols.h"
 
 namespace stoker::store {
@@ -21,7 +22,7 @@ namespace stoker::store {
 // many readers.
 class Head final : public Part {
  public:
-  explicit Head(SeriesCatalog& catalog) : catalog_(catalog) {}
+  explicit Head(SeriesCatalog& catalog);
 
   // `key` is nothing for a profile without ID.
   void Add(const AdmittedProfile& profile, const std::optional<ProfileKey>& key);
@@ -59,6 +60,7 @@ class Head final : public Part {
   SeriesCatalog& catalog_;
   mutable absl::Mutex mutex_;
   Symbols symbols_ ABSL_GUARDED_BY(mutex_);
+  StackIndex stacks_ ABSL_GUARDED_BY(mutex_);
   std::vector<Row> rows_ ABSL_GUARDED_BY(mutex_);
   std::string samples_ ABSL_GUARDED_BY(mutex_);
   TimeBounds bounds_ ABSL_GUARDED_BY(mutex_);

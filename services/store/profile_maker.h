@@ -18,9 +18,4 @@ struct MadeSample {
 // A bare pprof of type cpu/nanoseconds for tests.
 std::string MakeProfile(std::int64_t time_nanos, const std::vector<MadeSample>& samples);
 
-// A pprof as a busy process gives it: `samples` stacks out of a program of 3,000 functions that the
-// number `program` chooses. The program has 40,000 stacks, of which 2,000 are taken mostly.
-std::string MakeBusyProfile(std::int64_t time_nanos, unsigned program, unsigned profile,
-                            int samples);
-
 }  // namespace stoker::store

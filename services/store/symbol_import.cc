@@ -2,21 +2,44 @@
 
 namespace stoker::store {
 
-SymbolImport::SymbolImport(const pprof::Profile& profile, Symbols& symbols)
+SymbolImport::SymbolImport(const pprof::Profile& profile, Symbols& symbols, StackIndex& stacks)
     : profile_(profile),
       symbols_(symbols),
+      known_(stacks),
       strings_(profile.strings.size(), kNotYet),
       mappings_(profile.mappings.size(), kNotYet),
       functions_(profile.functions.size(), kNotYet),
       locations_(profile.locations.size(), kNotYet) {}
 
-std::uint32_t SymbolImport::Stack(const pprof::Profile::Sample& sample) {
-  stack_.clear();
-  for (const std::uint32_t index : profile_.StackOf(sample)) {
-    const std::uint32_t location = Location(index);
-    if (location != Symbols::kNone) stack_.push_back(location);
+std::vector<std::uint32_t> SymbolImport::Stacks(const std::vector<bool>& wanted) {
+  // Two passes, so that the places of all keys are on their way from memory before the first is
+  // needed: waiting for each alone took most of a push.
+  std::vector<std::uint32_t> frames;
+  frames.reserve(profile_.stacks.size());
+  std::vector<Pending> pending;
+  pending.reserve(profile_.samples.size());
+  for (std::uint32_t n = 0; n < profile_.samples.size(); ++n) {
+    if (!wanted[n]) continue;
+    Pending& stack = pending.emplace_back();
+    stack.sample = n;
+    stack.first = static_cast<std::uint32_t>(frames.size());
+    for (const std::uint32_t index : profile_.StackOf(profile_.samples[n])) {
+      const std::uint32_t location = Location(index);
+      if (location != Symbols::kNone) frames.push_back(location);
+    }
+    stack.count = static_cast<std::uint32_t>(frames.size()) - stack.first;
+    stack.key = known_.KeyOf(std::span(frames).subspan(stack.first, stack.count));
+    known_.Prefetch(stack.key);
   }
-  return symbols_.InternStack(stack_);
+  std::vector<std::uint32_t> numbers(profile_.samples.size(), Symbols::kNone);
+  for (const Pending& stack : pending) {
+    std::uint32_t& number = numbers[stack.sample];
+    number = known_.Find(stack.key);
+    if (number != StackIndex::kUnknown) continue;
+    number = symbols_.InternStack(std::span(frames).subspan(stack.first, stack.count));
+    known_.Insert(stack.key, number);
+  }
+  return numbers;
 }
 
 std::uint32_t SymbolImport::Location(std::uint32_t index) {

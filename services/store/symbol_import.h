@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "services/common/pprof/profile.h"
+#include "services/store/stack_index.h"
 #include "services/store/symbols.h"
 
 namespace stoker::store {
@@ -13,10 +14,12 @@ namespace stoker::store {
 // several processes is one; an address that nobody has named stays, to be named later.
 class SymbolImport {
  public:
-  SymbolImport(const pprof::Profile& profile, Symbols& symbols);
+  // `stacks` knows what came into `symbols` before.
+  SymbolImport(const pprof::Profile& profile, Symbols& symbols, StackIndex& stacks);
 
-  // The stack of a sample, all of whose locations are there.
-  std::uint32_t Stack(const pprof::Profile::Sample& sample);
+  // The stacks of those samples for which `wanted` holds, all of whose locations are there;
+  // Symbols::kNone for the others.
+  std::vector<std::uint32_t> Stacks(const std::vector<bool>& wanted);
 
  private:
   static constexpr std::uint32_t kNotYet = UINT32_MAX - 1;
@@ -27,14 +30,22 @@ class SymbolImport {
   std::uint32_t Function(std::uint32_t index);
   std::uint32_t String(std::uint32_t index);
 
+  // Locations of one sample's stack in the block's numbers.
+  struct Pending {
+    std::uint32_t sample = 0;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    StackIndex::Key key;
+  };
+
   const pprof::Profile& profile_;
   Symbols& symbols_;
+  StackIndex& known_;
   std::vector<std::uint32_t> strings_;
   std::vector<std::uint32_t> mappings_;
   std::vector<std::uint32_t> functions_;
   std::vector<std::uint32_t> locations_;
   std::vector<Symbols::Line> lines_;
-  std::vector<std::uint32_t> stack_;
 };
 
 // Enters what stacks of one block refer to into the symbols of another.

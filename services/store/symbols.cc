@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace stoker::store {
@@ -12,6 +13,14 @@ template <typename... Words>
 std::uint64_t HashOf(Words... words) {
   const std::array<std::uint64_t, sizeof...(words)> key = {static_cast<std::uint64_t>(words)...};
   return XXH3_64bits(key.data(), sizeof(key));
+}
+
+// Of one pair, for the index that is asked most.
+std::uint64_t HashOfPair(std::uint32_t a, std::uint32_t b) {
+  const unsigned __int128 product =
+      static_cast<unsigned __int128>((std::uint64_t{a} << 32 | b) + 0x9e3779b97f4a7c15) *
+      0xd6e8feb86659fd93;
+  return static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
 }
 
 template <typename T>
@@ -60,7 +69,7 @@ std::uint32_t Symbols::InternLocation(std::uint32_t mapping, std::uint64_t addre
 
 std::uint32_t Symbols::InternStack(std::uint32_t parent, std::uint32_t location) {
   const auto found = stack_index_.FindOrInsert(
-      HashOf(parent, location), Next(tables_.stacks), [&](std::uint32_t n) {
+      HashOfPair(parent, location), Next(tables_.stacks), [&](std::uint32_t n) {
         return tables_.stacks[n].parent == parent && tables_.stacks[n].location == location;
       });
   if (found.inserted) tables_.stacks.push_back({.parent = parent, .location = location});
@@ -68,24 +77,9 @@ std::uint32_t Symbols::InternStack(std::uint32_t parent, std::uint32_t location)
 }
 
 std::uint32_t Symbols::InternStack(std::span<const std::uint32_t> locations) {
-  const auto found = whole_stack_index_.FindOrInsert(
-      XXH3_64bits(locations.data(), locations.size_bytes()), Next(whole_stacks_),
-      [&](std::uint32_t n) { return Equals(whole_stacks_[n], locations); });
-  if (!found.inserted) return whole_stacks_[found.number].leaf;
   std::uint32_t stack = kRoot;
   for (std::size_t i = locations.size(); i-- > 0;) stack = InternStack(stack, locations[i]);
-  whole_stacks_.push_back({.leaf = stack, .depth = static_cast<std::uint32_t>(locations.size())});
   return stack;
-}
-
-bool Symbols::Equals(const WholeStack& whole, std::span<const std::uint32_t> locations) const {
-  if (whole.depth != locations.size()) return false;
-  std::uint32_t stack = whole.leaf;
-  for (const std::uint32_t location : locations) {
-    if (tables_.stacks[stack].location != location) return false;
-    stack = tables_.stacks[stack].parent;
-  }
-  return true;
 }
 
 std::size_t Symbols::bytes() const {
@@ -95,8 +89,7 @@ std::size_t Symbols::bytes() const {
          tables_.functions.size() * (sizeof(Function) + kIndexEntry) +
          tables_.locations.size() * (sizeof(Location) + kIndexEntry) +
          tables_.lines.size() * sizeof(Line) +
-         tables_.stacks.size() * (sizeof(Stack) + kIndexEntry) +
-         whole_stacks_.size() * (sizeof(WholeStack) + kIndexEntry);
+         tables_.stacks.size() * (sizeof(Stack) + kIndexEntry);
 }
 
 }  // namespace stoker::store

@@ -84,7 +84,7 @@ class Symbols {
                                std::span<const Line> lines);
   // One location more on top of `parent`.
   std::uint32_t InternStack(std::uint32_t parent, std::uint32_t location);
-  // A whole stack, the leaf first.
+  // All of a stack, the leaf first.
   std::uint32_t InternStack(std::span<const std::uint32_t> locations);
 
   [[nodiscard]] std::string_view String(std::uint32_t number) const {
@@ -104,21 +104,12 @@ class Symbols {
   [[nodiscard]] std::size_t bytes() const;
 
  private:
-  struct WholeStack {
-    std::uint32_t leaf = kRoot;
-    std::uint32_t depth = 0;
-  };
-  [[nodiscard]] bool Equals(const WholeStack& whole,
-                            std::span<const std::uint32_t> locations) const;
-
   Tables tables_;
-  std::vector<WholeStack> whole_stacks_;
 
   pprof::HashIndex mapping_index_;
   pprof::HashIndex function_index_;
   pprof::HashIndex location_index_;
   pprof::HashIndex stack_index_;
-  pprof::HashIndex whole_stack_index_;
 };
 
 }  // namespace stoker::store

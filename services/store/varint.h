@@ -27,6 +27,10 @@ class VarintReader {
   explicit VarintReader(std::string_view bytes) : bytes_(bytes) {}
 
   std::uint64_t Get() {
+    // Nearly all numbers take one byte.
+    if (at_ < bytes_.size() && static_cast<unsigned char>(bytes_[at_]) < 0x80) {
+      return static_cast<unsigned char>(bytes_[at_++]);
+    }
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64 && at_ < bytes_.size(); shift += 7) {
       const auto byte = static_cast<unsigned char>(bytes_[at_++]);

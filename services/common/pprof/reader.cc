@@ -88,8 +88,6 @@ class MessageReader {
   IdIndex mapping_ids_;
   IdIndex function_ids_;
   IdIndex location_ids_;
-  // Of the sample being read.
-  std::vector<std::uint64_t> stack_ids_;
 };
 
 absl::Status Sound(const WireReader& message) {
@@ -406,8 +404,7 @@ absl::Status MessageReader::ReadSamples() {
 
 absl::Status MessageReader::ReadSample(WireReader message) {
   Profile::Sample sample;
-  std::vector<std::uint64_t>& ids = stack_ids_;
-  ids.clear();
+  std::vector<std::uint32_t>& stacks = profile_.stacks;
   const std::size_t first_value = profile_.values.size();
   const std::size_t values = profile_.sample_types.size();
   sample.stack.first = static_cast<std::uint32_t>(profile_.stacks.size());
@@ -416,7 +413,11 @@ absl::Status MessageReader::ReadSample(WireReader message) {
   while (fits && message.Next()) {
     switch (message.field()) {
       case wire::Sample::kLocationId:
-        fits = message.AppendTo(ids, limits_.max_stack_frames - sample.stack.first);
+        message.ForEachNumber([&](std::uint64_t id) {
+          fits = stacks.size() < limits_.max_stack_frames;
+          if (fits) stacks.push_back(location_ids_.Find(id));
+          return fits;
+        });
         break;
       case wire::Sample::kValue:
         if (!message.AppendTo(profile_.values, first_value + values)) {
@@ -435,11 +436,13 @@ absl::Status MessageReader::ReadSample(WireReader message) {
   if (profile_.values.size() != first_value + values) {
     return InvalidArgument("sample value length mismatch");
   }
-  const std::size_t cut = ids.size() - std::min(ids.size(), limits_.max_depth);
-  for (std::size_t i = cut; i < ids.size(); ++i) {
-    profile_.stacks.push_back(location_ids_.Find(ids[i]));
+  // The leaf comes first and is what a stack too deep loses.
+  const std::size_t depth = stacks.size() - sample.stack.first;
+  if (depth > limits_.max_depth) {
+    const auto leaf = stacks.begin() + sample.stack.first;
+    stacks.erase(leaf, leaf + static_cast<std::ptrdiff_t>(depth - limits_.max_depth));
   }
-  sample.stack.count = static_cast<std::uint32_t>(ids.size() - cut);
+  sample.stack.count = static_cast<std::uint32_t>(stacks.size()) - sample.stack.first;
   sample.labels.count = static_cast<std::uint32_t>(profile_.labels.size()) - sample.labels.first;
   profile_.samples.push_back(sample);
   return absl::OkStatus();

@@ -1,5 +1,6 @@
 #include "services/common/pprof/string_table.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace stoker::pprof {

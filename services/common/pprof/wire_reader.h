@@ -39,6 +39,22 @@ class WireReader {
     return ok_ ? bytes_ : std::string_view();
   }
 
+  // Calls `use(number)` for the numbers of a repeated field, packed or a single one, until it
+  // returns false.
+  template <typename Use>
+  void ForEachNumber(Use&& use) {
+    if (type_ == kVarint) {
+      use(value_);
+      return;
+    }
+    std::string_view packed = Bytes();
+    std::uint64_t value = 0;
+    while (!packed.empty()) {
+      ok_ = TakeVarint(packed, value);
+      if (!ok_ || !use(value)) return;
+    }
+  }
+
   // Appends the numbers of a repeated field, packed or a single one, while `out` holds fewer than
   // `max_size`; false when it would hold more.
   template <typename Vector>
@@ -66,6 +82,21 @@ class WireReader {
   static constexpr std::uint32_t kFixed32 = 5;
 
   static bool TakeVarint(std::string_view& bytes, std::uint64_t& value) {
+    // Most numbers of a profile take one byte or two.
+    if (bytes.size() >= 2) {
+      const auto first = static_cast<unsigned char>(bytes[0]);
+      const auto second = static_cast<unsigned char>(bytes[1]);
+      if (first < 0x80) {
+        value = first;
+        bytes.remove_prefix(1);
+        return true;
+      }
+      if (second < 0x80) {
+        value = static_cast<std::uint64_t>(first & 0x7f) | static_cast<std::uint64_t>(second) << 7;
+        bytes.remove_prefix(2);
+        return true;
+      }
+    }
     value = 0;
     for (std::size_t i = 0; i < bytes.size() && i < 10; ++i) {
       const auto byte = static_cast<unsigned char>(bytes[i]);
