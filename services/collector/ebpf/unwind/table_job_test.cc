@@ -83,12 +83,10 @@ TEST(TableJobTest, RefusesWithAReason) {
 }  // namespace
 }  // namespace stoker::ebpf::unwind
 
-// gtest's own main, which a worker does not reach.
 int main(int argc, char** argv) {
   namespace unwind = stoker::ebpf::unwind;
-  if (stoker::sandbox::IsWorker(argc, argv)) {
-    return stoker::sandbox::RunWorker(argv, {{unwind::kTableJob, unwind::TableJob}});
-  }
+  const stoker::sandbox::Jobs jobs = {{unwind::kTableJob, unwind::TableJob}};
+  if (stoker::sandbox::IsWorker(argc, argv)) return stoker::sandbox::RunWorker(argv, jobs);
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }
