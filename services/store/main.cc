@@ -29,6 +29,8 @@ runtime::ServiceInfo Info() {
 absl::Status Run(runtime::Service& service) {
   Metrics metrics(service.metrics());
   STOKER_ASSIGN_OR_RETURN(StorageOptions options, ReadStorageFlags(service.options()));
+  STOKER_ASSIGN_OR_RETURN(const absl::Duration interval,
+                          ReadMaintenanceInterval(service.options()));
   STOKER_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> storage,
                           Storage::Open(std::move(options), service.clock()));
   Pusher pusher(*storage, metrics);
@@ -39,7 +41,7 @@ absl::Status Run(runtime::Service& service) {
   };
   AddRoutes(pusher, querier, legacy, add);
   AddDiagnosis(service.options().flags.at("doctor-file"), add);
-  const MaintenanceThread maintenance(*storage, metrics);
+  const MaintenanceThread maintenance(*storage, metrics, interval);
   STOKER_RETURN_IF_ERROR(service.Serve({}));
   service.WaitForStop();
   return storage->Sync();

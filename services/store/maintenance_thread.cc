@@ -5,8 +5,8 @@
 
 namespace stoker::store {
 
-MaintenanceThread::MaintenanceThread(Storage& storage, Metrics& metrics)
-    : storage_(storage), metrics_(metrics), thread_([this] { Run(); }) {}
+MaintenanceThread::MaintenanceThread(Storage& storage, Metrics& metrics, absl::Duration interval)
+    : storage_(storage), metrics_(metrics), interval_(interval), thread_([this] { Run(); }) {}
 
 MaintenanceThread::~MaintenanceThread() {
   stop_.Notify();
@@ -15,7 +15,7 @@ MaintenanceThread::~MaintenanceThread() {
 
 void MaintenanceThread::Run() {
   bool failing = false;
-  while (!stop_.WaitForNotificationWithTimeout(absl::Seconds(1))) {
+  while (!stop_.WaitForNotificationWithTimeout(interval_)) {
     absl::Status status = storage_.Sync();
     status.Update(storage_.Maintain());
     if (!status.ok() && !failing) {

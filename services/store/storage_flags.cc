@@ -36,6 +36,8 @@ std::vector<runtime::ServiceInfo::Flag> StorageFlags() {
        "Past so many bytes on disk the oldest are dropped; 0 for no limit."},
       {"store.max-log-bytes", "67108864",
        "The newest profiles become a block when their log is this large."},
+      {"store.maintenance-interval", "1s",
+       "How often a full head becomes blocks, blocks are merged, and what came is synced to disk."},
       {"store.reject-older-than", "24h", "Profiles older than this are refused when they come."},
   };
 }
@@ -48,6 +50,13 @@ absl::StatusOr<StorageOptions> ReadStorageFlags(const runtime::Options& options)
   STOKER_ASSIGN_OR_RETURN(storage.limits.reject_older_than,
                           Duration(options, "store.reject-older-than"));
   return storage;
+}
+
+absl::StatusOr<absl::Duration> ReadMaintenanceInterval(const runtime::Options& options) {
+  STOKER_ASSIGN_OR_RETURN(const absl::Duration interval,
+                          Duration(options, "store.maintenance-interval"));
+  if (interval > absl::ZeroDuration()) return interval;
+  return InvalidArgument("--store.maintenance-interval must be more than 0");
 }
 
 }  // namespace stoker::store
