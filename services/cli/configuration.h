@@ -11,20 +11,21 @@ namespace stoker::cli {
 
 // What the supervisor needs of a configuration: it is checked here once for all processes.
 struct CheckedConfiguration {
-  // Ids of all components.
-  std::vector<std::string> components;
-  // The text, of a folder the files one after another: what every process will read.
-  std::string text;
+  // Types of the components that are used ("pyroscope.ebpf"), each once, also those in modules.
+  std::vector<std::string> types;
+  // What every process will read: config/snapshot.h.
+  std::string snapshot;
+  // SHA-256 of its texts, in hex.
+  std::string hash;
   // Rendered diagnostics that refuse nothing.
   std::vector<std::string> warnings;
 };
 
-// `path` is a file or a folder of *.alloy files, read once. Errors are the diagnostics, with file,
-// line, column and a window of the source.
+// `path` is a file or a folder of *.alloy files, read once; "" is the configuration that `stoker
+// lab` brings. Errors are the diagnostics, with file, line, column and a window of the source.
+// `check_values`: as of config::LoadOptions.
 absl::StatusOr<CheckedConfiguration> CheckConfiguration(const std::string& path,
-                                                        const config::Environment& environment);
-
-// The same of the configuration that `stoker lab` brings.
-absl::StatusOr<CheckedConfiguration> CheckLabConfiguration(const config::Environment& environment);
+                                                        const config::Environment& environment,
+                                                        bool check_values);
 
 }  // namespace stoker::cli

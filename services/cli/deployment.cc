@@ -54,7 +54,9 @@ absl::Status WriteAll(int fd, const std::string& text) {
   return absl::OkStatus();
 }
 
-std::string SnapshotPath(const RunOptions& options) { return options.run_dir + "/config.alloy"; }
+std::string SnapshotPath(const RunOptions& options) {
+  return options.run_dir + "/configuration.snapshot";
+}
 
 std::vector<std::string> Arguments(const RunOptions& options, const ProcessSpec& process,
                                    const std::vector<std::string>& capabilities) {
@@ -71,11 +73,10 @@ std::vector<std::string> Arguments(const RunOptions& options, const ProcessSpec&
 }
 
 absl::StatusOr<Part> MakePart(const RunOptions& options, const BinarySearch& search,
-                              const ProcessSpec& process,
-                              const std::vector<std::string>& components,
+                              const ProcessSpec& process, const std::vector<std::string>& types,
                               std::vector<UniqueFd>& sockets) {
   const std::string name(process.name);
-  const std::vector<std::string> capabilities = CapabilitiesOf(process, components);
+  const std::vector<std::string> capabilities = CapabilitiesOf(process, types);
   Part part{.name = name, .program = {}, .stage = 0};
   STOKER_ASSIGN_OR_RETURN(part.program.path, FindBinary(search, name));
   part.program.arguments = Arguments(options, process, capabilities);
@@ -121,7 +122,7 @@ absl::Status WriteSnapshot(const RunOptions& options, const std::string& snapsho
 }
 
 absl::StatusOr<Deployment> MakeDeployment(const RunOptions& options, const BinarySearch& search,
-                                          const std::vector<std::string>& components,
+                                          const std::vector<std::string>& types,
                                           const std::string& snapshot) {
   // Sockets are made here, so that nobody but root writes to the folder.
   const uid_t uid = geteuid();
@@ -133,10 +134,9 @@ absl::StatusOr<Deployment> MakeDeployment(const RunOptions& options, const Binar
   }
   STOKER_RETURN_IF_ERROR(WriteSnapshot(options, snapshot));
   Deployment deployment;
-  for (const std::string_view name : ProcessesFor(components, options.with_store)) {
+  for (const std::string_view name : ProcessesFor(types, options.with_store)) {
     const auto spec = std::ranges::find(ProcessTable(), name, &ProcessSpec::name);
-    STOKER_ASSIGN_OR_RETURN(Part part,
-                            MakePart(options, search, *spec, components, deployment.sockets));
+    STOKER_ASSIGN_OR_RETURN(Part part, MakePart(options, search, *spec, types, deployment.sockets));
     deployment.parts.push_back(std::move(part));
   }
   return deployment;

@@ -43,12 +43,12 @@ struct Deployment {
   std::vector<UniqueFd> sockets;
 };
 
-// Makes folders, sockets and the configuration's snapshot <run_dir>/config.alloy, which every
-// process reads: what was checked is what runs. As root each process gets its uid, its capabilities
-// and its own data folder; else all run as the caller, and what they then cannot do they say
-// themselves. `components` are the configuration's ids, `snapshot` its text.
+// Makes folders, sockets and the configuration's snapshot <run_dir>/configuration.snapshot, which
+// every process reads: what was checked is what runs. As root each process gets its uid, its
+// capabilities and its own data folder; else all run as the caller, and what they then cannot do
+// they say themselves. `types` are those of the configuration's components, `snapshot` its texts.
 absl::StatusOr<Deployment> MakeDeployment(const RunOptions& options, const BinarySearch& search,
-                                          const std::vector<std::string>& components,
+                                          const std::vector<std::string>& types,
                                           const std::string& snapshot);
 
 // Replaces the snapshot in one step.

@@ -11,7 +11,6 @@
 
 #include "services/common/base/status.h"
 #include "services/common/base/unique_fd.h"
-#include "services/common/log/log.h"
 
 namespace stoker::cli {
 namespace {
@@ -44,11 +43,7 @@ void EventLoop::OnSignal(int number) {
       supervisor_.Kill();
     }
   } else if (number == SIGHUP) {
-    if (const absl::Status status = hooks_.reload(); status.ok()) {
-      supervisor_.Reload();
-    } else {
-      log::Error("configuration not reloaded", {{"error", status}});
-    }
+    hooks_.reload();
   }
 }
 

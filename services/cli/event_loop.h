@@ -16,9 +16,8 @@ namespace stoker::cli {
 class EventLoop {
  public:
   struct Hooks {
-    // Checks the configuration again and writes its snapshot; OK lets the reload reach the
-    // processes.
-    std::function<absl::Status()> reload;
+    // At SIGHUP. Must not block.
+    std::function<void()> reload;
     // Once, when every process is ready.
     std::function<void()> ready;
     // After something happened to a process.

@@ -8,17 +8,19 @@
 #include <nlohmann/json.hpp>
 
 #include "services/cli/deployment.h"
+#include "services/cli/reloader.h"
 
 namespace stoker::cli {
 
 // What `stoker run` answers over HTTP for all of its processes: /metrics (each metric with a label
 // `process`), /-/ready, /-/healthy and /debug/state gather theirs, asked over their Unix sockets;
-// /-/reload does what SIGHUP does.
+// /-/reload reloads all.
 class Gateway {
  public:
-  // Listens on options.http_listen. ALREADY_EXISTS names the port and the flag.
+  // Listens on options.http_listen. ALREADY_EXISTS names the port and the flag. Borrows `reloader`.
   static absl::StatusOr<std::unique_ptr<Gateway>> Start(const RunOptions& options,
-                                                        std::vector<std::string> processes);
+                                                        std::vector<std::string> processes,
+                                                        Reloader& reloader);
   virtual ~Gateway() = default;
 
   // What the supervisor knows of its processes; shown in /debug/state.

@@ -3,6 +3,7 @@
 
 #include "services/cli/configuration_commands.h"
 #include "services/cli/run.h"
+#include "services/cli/status.h"
 #include "services/common/runtime/command_line.h"
 #include "services/common/runtime/version.h"
 
@@ -63,6 +64,13 @@ int Main(int argc, char** argv) {
     options.with_store = true;
     status = Run(options);
   });
+
+  StatusOptions asked;
+  CLI::App* state = app.add_subcommand("status", "Tell how what runs is, and what is wrong");
+  state->add_option("--address", asked.address, "Address of `stoker run` (its --http.listen)")
+      ->capture_default_str();
+  state->add_flag("--json", asked.json, "The same for programs");
+  state->callback([&] { status = Status(asked); });
 
   ValidateOptions validation;
   CLI::App* validate = app.add_subcommand("validate", "Check a configuration without running it");

@@ -49,16 +49,15 @@ const std::vector<ProcessSpec>& Table() {
   return table;
 }
 
-// Whether component id `id` ("pyroscope.ebpf.host") is of `type` ("pyroscope.ebpf", "discovery.").
-bool IsOf(std::string_view id, std::string_view type) {
-  if (!id.starts_with(type)) return false;
-  return type.ends_with('.') || id.size() == type.size() || id[type.size()] == '.';
+// Whether a component of type `used` ("discovery.process") is of `type`, which may be a family.
+bool IsOf(std::string_view used, std::string_view type) {
+  return type.ends_with('.') ? used.starts_with(type) : used == type;
 }
 
-bool AnyOf(const std::vector<std::string>& components, const ProcessSpec& process) {
-  return std::ranges::any_of(components, [&](std::string_view id) {
+bool AnyOf(const std::vector<std::string>& types, const ProcessSpec& process) {
+  return std::ranges::any_of(types, [&](std::string_view used) {
     return std::ranges::any_of(process.components,
-                               [&](std::string_view type) { return IsOf(id, type); });
+                               [&](std::string_view type) { return IsOf(used, type); });
   });
 }
 
@@ -67,26 +66,23 @@ bool AnyOf(const std::vector<std::string>& components, const ProcessSpec& proces
 std::span<const ProcessSpec> ProcessTable() { return Table(); }
 
 std::vector<std::string> CapabilitiesOf(const ProcessSpec& process,
-                                        const std::vector<std::string>& components) {
+                                        const std::vector<std::string>& types) {
   const bool none =
-      process.name == "discovery" && std::ranges::none_of(components, [](std::string_view id) {
-        return IsOf(id, "discovery.process");
-      });
+      process.name == "discovery" && std::ranges::find(types, "discovery.process") == types.end();
   if (none) return {};
   return {process.capabilities.begin(), process.capabilities.end()};
 }
 
-std::vector<std::string_view> ProcessesFor(const std::vector<std::string>& components,
-                                           bool with_store) {
+std::vector<std::string_view> ProcessesFor(const std::vector<std::string>& types, bool with_store) {
   const auto needs = [&](std::string_view name) {
     const auto spec = std::ranges::find(Table(), name, &ProcessSpec::name);
-    return AnyOf(components, *spec);
+    return AnyOf(types, *spec);
   };
   const bool raw_stacks = needs("ebpf-collector");
   const bool sources = raw_stacks || needs("java-collector") || needs("scraper");
   std::vector<std::string_view> names;
   for (const ProcessSpec& process : Table()) {
-    const bool wanted = AnyOf(components, process) || (process.name == "store" && with_store) ||
+    const bool wanted = AnyOf(types, process) || (process.name == "store" && with_store) ||
                         (process.name == "symbolizer" && raw_stacks) ||
                         (process.name == "forwarder" && sources) ||
                         (process.name == "discovery" && sources);

@@ -11,7 +11,7 @@ namespace stoker::cli {
 struct ProcessSpec {
   // "ebpf-collector": the binary is stoker-ebpf-collector, the sockets are ebpf-collector.sock.
   std::string_view name;
-  // Components it instantiates; a trailing dot takes the whole family: "discovery.".
+  // Types of components it instantiates; a trailing dot takes the whole family: "discovery.".
   std::vector<std::string_view> components;
   // capability(7) names. All that it holds when started as root.
   std::vector<std::string_view> capabilities;
@@ -24,16 +24,16 @@ struct ProcessSpec {
 // In the order of starting: those that receive before those that send.
 std::span<const ProcessSpec> ProcessTable();
 
-// The capabilities that the process is given under `components`, the ids of the configuration: of
-// discovery only those that discovery.process needs, and only where it is used.
+// The capabilities that the process is given where components of `types` are used
+// ("pyroscope.ebpf"): of discovery only those that discovery.process needs, and only where it is
+// used.
 std::vector<std::string> CapabilitiesOf(const ProcessSpec& process,
-                                        const std::vector<std::string>& components);
+                                        const std::vector<std::string>& types);
 
-// Names of the processes that a configuration with `components` needs, in the order of starting.
+// Names of the processes that components of `types` need, in the order of starting.
 // Raw stacks bring the symbolizer, profiles the forwarder, targets discovery; `with_store` the
 // store.
-std::vector<std::string_view> ProcessesFor(const std::vector<std::string>& components,
-                                           bool with_store);
+std::vector<std::string_view> ProcessesFor(const std::vector<std::string>& types, bool with_store);
 
 // The order in which processes stop: sources first, so that what they flush finds its way.
 std::vector<std::string_view> StopOrder();

@@ -18,20 +18,19 @@ const ProcessSpec& Spec(std::string_view name) {
 
 // A configuration starts what its components need, receivers first.
 TEST(ProcessTableTest, ProcessesFor) {
-  EXPECT_THAT(
-      ProcessesFor({"discovery.process.all", "pyroscope.ebpf.host", "pyroscope.write.w"}, true),
-      ElementsAre("store", "forwarder", "symbolizer", "ebpf-collector", "discovery"));
-  EXPECT_THAT(ProcessesFor({"pyroscope.scrape.s", "pyroscope.write.w"}, false),
+  EXPECT_THAT(ProcessesFor({"discovery.process", "pyroscope.ebpf", "pyroscope.write"}, true),
+              ElementsAre("store", "forwarder", "symbolizer", "ebpf-collector", "discovery"));
+  EXPECT_THAT(ProcessesFor({"pyroscope.scrape", "pyroscope.write"}, false),
               ElementsAre("forwarder", "scraper", "discovery"));
-  EXPECT_THAT(ProcessesFor({"pyroscope.receive_http.r", "pyroscope.write.w"}, false),
+  EXPECT_THAT(ProcessesFor({"pyroscope.receive_http", "pyroscope.write"}, false),
               ElementsAre("forwarder"));
-  EXPECT_THAT(ProcessesFor({"discovery.process.all"}, false), ElementsAre("discovery"));
+  EXPECT_THAT(ProcessesFor({"discovery.process"}, false), ElementsAre("discovery"));
 }
 
 // Discovery holds capabilities only for the processes of others.
 TEST(ProcessTableTest, DiscoveryCapabilities) {
-  EXPECT_THAT(CapabilitiesOf(Spec("discovery"), {"discovery.docker.linux"}), IsEmpty());
-  EXPECT_THAT(CapabilitiesOf(Spec("discovery"), {"discovery.process.all"}),
+  EXPECT_THAT(CapabilitiesOf(Spec("discovery"), {"discovery.docker"}), IsEmpty());
+  EXPECT_THAT(CapabilitiesOf(Spec("discovery"), {"discovery.process"}),
               ElementsAre("cap_sys_ptrace", "cap_dac_read_search"));
 }
 

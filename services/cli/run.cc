@@ -9,6 +9,8 @@
 #include "services/cli/configuration.h"
 #include "services/cli/event_loop.h"
 #include "services/cli/gateway.h"
+#include "services/cli/process_request.h"
+#include "services/cli/reloader.h"
 #include "services/cli/supervisor.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/status.h"
@@ -22,9 +24,14 @@ void SayLine(const std::string& process, const std::string& line) {
   fmt::print(stderr, "stoker: {:<15} {}\n", process, line);
 }
 
-absl::StatusOr<CheckedConfiguration> Check(const RunOptions& options) {
-  return options.config.empty() ? CheckLabConfiguration(config::MachineEnvironment())
-                                : CheckConfiguration(options.config, config::MachineEnvironment());
+absl::StatusOr<CheckedConfiguration> Check(const RunOptions& options, bool check_values) {
+  return CheckConfiguration(options.config, config::MachineEnvironment(), check_values);
+}
+
+Reloader::Parts ReloaderParts(const RunOptions& options, const ProcessRequests& requests) {
+  return {.check = [&options] { return Check(options, false); },
+          .write = [&options](const std::string& text) { return WriteSnapshot(options, text); },
+          .tell = [&requests](const std::string& process) { return requests.Reload(process); }};
 }
 
 void SayReady(const RunOptions& options) {
@@ -38,10 +45,11 @@ void SayReady(const RunOptions& options) {
 }
 
 absl::Status RunProcesses(const RunOptions& options) {
-  STOKER_ASSIGN_OR_RETURN(const CheckedConfiguration configuration, Check(options));
+  STOKER_ASSIGN_OR_RETURN(const CheckedConfiguration configuration, Check(options, true));
   STOKER_ASSIGN_OR_RETURN(Deployment deployment,
                           MakeDeployment(options, SystemBinarySearch(options.bin_dir),
-                                         configuration.components, configuration.text));
+                                         configuration.types, configuration.snapshot));
+  for (const std::string& warning : configuration.warnings) fmt::print(stderr, "{}\n", warning);
   if (geteuid() != 0) {
     fmt::print(stderr, "stoker: not root: every process runs as you, without capabilities\n");
   }
@@ -53,13 +61,12 @@ absl::Status RunProcesses(const RunOptions& options) {
     names.push_back(part.name);
     supervisor.Add(part.name, std::move(part.program), part.stage);
   }
-  STOKER_ASSIGN_OR_RETURN(const auto gateway, Gateway::Start(options, names));
-  const auto reload = [&]() -> absl::Status {
-    STOKER_ASSIGN_OR_RETURN(const CheckedConfiguration checked, Check(options));
-    return WriteSnapshot(options, checked.text);
-  };
+  const ProcessRequests requests(options.run_dir);
+  Reloader reloader(ReloaderParts(options, requests), names, options.with_store, configuration,
+                    clock);
+  STOKER_ASSIGN_OR_RETURN(const auto gateway, Gateway::Start(options, names, reloader));
   EventLoop loop(supervisor, spawner,
-                 {.reload = reload,
+                 {.reload = [&] { reloader.ReloadInBackground(); },
                   .ready = [&] { SayReady(options); },
                   .changed = [&] { gateway->SetProcesses(supervisor.ToJson()); }});
   return loop.Run();

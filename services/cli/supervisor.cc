@@ -119,12 +119,6 @@ void Supervisor::OnEnded(const runtime::Spawner::Ended& ended) {
        fmt::format("ended, {}; starting again in {}", ended.how, absl::FormatDuration(pause)));
 }
 
-void Supervisor::Reload() {
-  for (const Process& process : processes_) {
-    if (process.pid != 0) spawner_.Signal(process.pid, SIGHUP);
-  }
-}
-
 void Supervisor::Stop() {
   if (stopping_) return;
   stopping_ = true;

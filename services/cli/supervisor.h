@@ -51,8 +51,6 @@ class Supervisor {
   void OnReady(const std::string& name, bool said_ready);
   void OnEnded(const runtime::Spawner::Ended& ended);
 
-  // Sends SIGHUP to all.
-  void Reload();
   void Stop();
   // Kills what is left: a second Ctrl-C.
   void Kill();

@@ -155,14 +155,5 @@ TEST_F(SupervisorTest, KillsAfterTheLimit) {
   EXPECT_EQ(spawner_.started.size(), 3);
 }
 
-// A reload reaches every running process.
-TEST_F(SupervisorTest, Reload) {
-  StartAll();
-  End("store");
-  supervisor_.Reload();
-  EXPECT_THAT(spawner_.signals, ElementsAre(Pair(spawner_.pids["forwarder"], SIGHUP),
-                                            Pair(spawner_.pids["collector"], SIGHUP)));
-}
-
 }  // namespace
 }  // namespace stoker::cli

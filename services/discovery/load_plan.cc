@@ -71,7 +71,7 @@ absl::StatusOr<Plan::Component> LoadComponent(const ConfigurationPtr& configurat
 
 }  // namespace
 
-absl::StatusOr<PlanPtr> LoadPlan(const ConfigurationPtr& configuration, const Plan* last) {
+PlanPtr LoadPlan(const ConfigurationPtr& configuration, const Plan* last) {
   auto plan = std::make_shared<Plan>();
   for (const std::string& id : configuration->ids()) {
     if (!configuration->Type(id).starts_with("discovery.")) {
@@ -85,9 +85,6 @@ absl::StatusOr<PlanPtr> LoadPlan(const ConfigurationPtr& configuration, const Pl
     if (component.ok()) {
       plan->components.emplace(id, *std::move(component));
       continue;
-    }
-    if (last == nullptr && !absl::IsUnimplemented(component.status())) {
-      return WithContext(component.status(), id);
     }
     plan->stale.emplace(id, component.status());
     const bool known = last != nullptr && last->components.contains(id);

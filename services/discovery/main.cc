@@ -2,7 +2,6 @@
 #include <optional>
 
 #include "services/common/base/status.h"
-#include "services/common/config/configuration.h"
 #include "services/common/runtime/service.h"
 #include "services/discovery/discovery_loop.h"
 #include "services/discovery/load_plan.h"
@@ -38,17 +37,11 @@ absl::Status Run(runtime::Service& service) {
                             std::bind_front(SetHealth, std::ref(service)));
   discovery::DiscoveryLoop loop(core, scanner, service.clock(), metrics);
   discovery::PlanPtr plan;
-  const auto load = [&]() -> absl::Status {
-    STOKER_ASSIGN_OR_RETURN(
-        const auto configuration,
-        config::Configuration::Load(service.options().config, config::MachineEnvironment()));
-    STOKER_ASSIGN_OR_RETURN(plan, discovery::LoadPlan(configuration, plan.get()));
+  STOKER_RETURN_IF_ERROR(service.Configure([&](const runtime::ConfigurationPtr& configuration) {
+    plan = discovery::LoadPlan(configuration, plan.get());
     loop.SetPlan(plan);
-    service.SetConfigHash(configuration->hash());
     return absl::OkStatus();
-  };
-  STOKER_RETURN_IF_ERROR(load());
-  service.OnReload(load);
+  }));
   service.AddDebugState("discovery", [&loop] { return loop.DebugState(); });
   discovery::TargetService targets(loop);
   STOKER_RETURN_IF_ERROR(service.Serve({&targets}));

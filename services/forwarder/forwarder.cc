@@ -139,6 +139,7 @@ absl::Status Forwarder::Apply(const Settings& settings) {
   {
     absl::MutexLock lock(&mutex_);
     Replace(wanted, std::move(clients));
+    failed_ = settings.failed;
   }
   admission_.SetReceivers(std::move(receivers), settings.default_receivers);
   wakeup_.Wake();
@@ -186,6 +187,7 @@ std::map<std::string, std::string> Forwarder::Health() const {
     message += (message.empty() ? "" : "; ") + PublicUrl(endpoint->target().endpoint.url) + ": " +
                endpoint->last_error();
   }
+  for (const auto& [component, status] : failed_) health[component] = Message(status);
   return health;
 }
 

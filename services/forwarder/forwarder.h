@@ -103,6 +103,8 @@ class Forwarder {
   DeadLetters dead_letters_ ABSL_GUARDED_BY(mutex_);
   // By consumer name.
   std::map<std::string, std::unique_ptr<Endpoint>> endpoints_ ABSL_GUARDED_BY(mutex_);
+  // As of Settings.
+  std::map<std::string, absl::Status> failed_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace stoker::forwarder

@@ -7,9 +7,11 @@
 
 #include "services/common/base/env.h"
 #include "services/common/base/status.h"
+#include "services/common/log/log.h"
 #include "services/common/spool/committer.h"
 #include "services/forwarder/delivery_thread.h"
 #include "services/forwarder/http_push_client.h"
+#include "services/forwarder/load_settings.h"
 #include "services/forwarder/profile_service.h"
 
 namespace stoker::forwarder {
@@ -48,20 +50,30 @@ class HealthReport {
 struct Parts {
   SystemEnv env;
   std::unique_ptr<Forwarder> forwarder;
+  LastGoodWrite writers{"pyroscope.write"};
 };
 
-absl::StatusOr<std::shared_ptr<Parts>> Open(runtime::Service& service,
-                                            const SettingsSource& source) {
-  STOKER_ASSIGN_OR_RETURN(const Settings settings, source());
-  service.SetConfigHash(settings.hash);
-  auto parts = std::make_shared<Parts>();
-  STOKER_ASSIGN_OR_RETURN(parts->forwarder,
-                          Forwarder::Open({.folder = service.options().data_dir,
-                                           .spool = {.max_bytes = settings.spool_max_bytes,
-                                                     .max_age = settings.spool_max_age}},
-                                          settings, parts->env, service.clock(), service.random(),
-                                          service.metrics(), MakeHttpPushClient));
-  return parts;
+// Takes over the configuration: the first opens the spool with the bounds that it gives.
+absl::Status Apply(runtime::Service& service, Parts& parts,
+                   const config::Configuration& configuration) {
+  LastGoodWrite writers = parts.writers;
+  STOKER_ASSIGN_OR_RETURN(const Settings settings, LoadSettings(configuration, writers));
+  if (parts.forwarder == nullptr) {
+    STOKER_ASSIGN_OR_RETURN(parts.forwarder,
+                            Forwarder::Open({.folder = service.options().data_dir,
+                                             .spool = {.max_bytes = settings.spool_max_bytes,
+                                                       .max_age = settings.spool_max_age}},
+                                            settings, parts.env, service.clock(), service.random(),
+                                            service.metrics(), MakeHttpPushClient));
+  } else {
+    STOKER_RETURN_IF_ERROR(parts.forwarder->Apply(settings));
+  }
+  for (const auto& [id, status] : settings.failed) {
+    log::Error("component keeps its last good arguments",
+               {{"component_id", id}, {"error", status}});
+  }
+  parts.writers = std::move(writers);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -76,16 +88,14 @@ runtime::ServiceInfo Info() {
           .grpc_listen = "127.0.0.1:4041"};
 }
 
-absl::Status RunProcess(runtime::Service& service, const SettingsSource& source) {
-  STOKER_ASSIGN_OR_RETURN(const std::shared_ptr<Parts> parts, Open(service, source));
+absl::Status RunProcess(runtime::Service& service) {
+  const auto parts = std::make_shared<Parts>();
+  STOKER_RETURN_IF_ERROR(
+      service.Configure([&service, parts](const runtime::ConfigurationPtr& configuration) {
+        return Apply(service, *parts, *configuration);
+      }));
   Forwarder& forwarder = *parts->forwarder;
   service.AddDebugState("forwarder", [parts] { return parts->forwarder->State(); });
-  service.OnReload([&service, parts, source]() -> absl::Status {
-    STOKER_ASSIGN_OR_RETURN(const Settings settings, source());
-    STOKER_RETURN_IF_ERROR(parts->forwarder->Apply(settings));
-    service.SetConfigHash(settings.hash);
-    return absl::OkStatus();
-  });
   const spool::Committer committer(forwarder.spool(), [&] { forwarder.Audit(); });
   HealthReport health(service, forwarder);
   const DeliveryThread delivery(forwarder, [&] { health.Update(); });

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <absl/status/status.h>
 #include <absl/time/time.h>
 
 #include "services/common/config/components/pyroscope_write.h"
@@ -22,8 +23,9 @@ struct Settings {
   // Of the spool, when the process starts; a reload leaves them.
   std::uint64_t spool_max_bytes = std::uint64_t{10} << 30;
   absl::Duration spool_max_age = absl::Hours(24);
-  // SHA-256 of the configuration, in hex.
-  std::string hash;
+  // Writers that are not as the configuration says, and why: they have their last good arguments
+  // or, without such, take nothing. By id.
+  std::map<std::string, absl::Status> failed;
 };
 
 }  // namespace stoker::forwarder

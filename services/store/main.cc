@@ -28,6 +28,9 @@ runtime::ServiceInfo Info() {
 
 absl::Status Run(runtime::Service& service) {
   Metrics metrics(service.metrics());
+  // The store takes nothing from it, and says which one the others run.
+  STOKER_RETURN_IF_ERROR(
+      service.Configure([](const runtime::ConfigurationPtr&) { return absl::OkStatus(); }));
   STOKER_ASSIGN_OR_RETURN(StorageOptions options, ReadStorageFlags(service.options()));
   STOKER_ASSIGN_OR_RETURN(const absl::Duration interval,
                           ReadMaintenanceInterval(service.options()));

@@ -1,6 +1,7 @@
 #include "services/symbolizer/process.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -8,8 +9,7 @@
 #include <absl/time/clock.h>
 
 #include "services/common/base/status.h"
-#include "services/common/config/configuration.h"
-#include "services/common/config/environment.h"
+#include "services/common/log/log.h"
 #include "services/symbolizer/converter.h"
 #include "services/symbolizer/core_thread.h"
 #include "services/symbolizer/forwarder_client.h"
@@ -32,21 +32,32 @@ struct Settings {
   Wants::Options wants;
 };
 
-// The flag, else the `stoker` block, else the socket in the run folder.
-absl::StatusOr<std::string> ForwarderAddress(const runtime::Options& options) {
-  std::string address = options.flags.at("forwarder");
-  if (address.empty() && !options.config.empty()) {
-    STOKER_ASSIGN_OR_RETURN(
-        const std::shared_ptr<const config::Configuration> configuration,
-        config::Configuration::Load(options.config, config::MachineEnvironment()));
-    address = configuration->stoker().forwarder.address;
-  }
-  return address.empty() ? "unix:" + options.run_dir + "/forwarder.sock" : address;
+// The forwarder is where the flag says, else the `stoker` block, else at the socket in the run
+// folder. A process that runs stays with the address that it began with.
+absl::Status Configure(runtime::Service& service, std::string& forwarder) {
+  const runtime::Options& options = service.options();
+  forwarder = options.flags.at("forwarder");
+  const auto configured = std::make_shared<std::optional<std::string>>();
+  STOKER_RETURN_IF_ERROR(
+      service.Configure([configured](const runtime::ConfigurationPtr& configuration) {
+        const std::string& address = configuration->stoker().forwarder.address;
+        if (!*configured) {
+          *configured = address;
+        } else if (**configured != address) {
+          log::Warn("the forwarder has another address now; it is taken over at the next start",
+                    {{"address", address}});
+        }
+        return absl::OkStatus();
+      }));
+  if (forwarder.empty()) forwarder = configured->value_or("");
+  if (forwarder.empty()) forwarder = "unix:" + options.run_dir + "/forwarder.sock";
+  return absl::OkStatus();
 }
 
-absl::StatusOr<Settings> ReadSettings(const runtime::Options& options) {
+absl::StatusOr<Settings> ReadSettings(runtime::Service& service) {
+  const runtime::Options& options = service.options();
   Settings settings;
-  STOKER_ASSIGN_OR_RETURN(settings.forwarder, ForwarderAddress(options));
+  STOKER_RETURN_IF_ERROR(Configure(service, settings.forwarder));
   const std::string& wait = options.flags.at("symbol-wait");
   if (!absl::ParseDuration(wait, &settings.wants.symbol_wait) ||
       settings.wants.symbol_wait < absl::ZeroDuration()) {
@@ -90,7 +101,7 @@ struct Parts {
 };
 
 absl::StatusOr<std::shared_ptr<Parts>> Open(runtime::Service& service) {
-  STOKER_ASSIGN_OR_RETURN(const Settings settings, ReadSettings(service.options()));
+  STOKER_ASSIGN_OR_RETURN(const Settings settings, ReadSettings(service));
   const std::string& folder = service.options().data_dir;
   STOKER_ASSIGN_OR_RETURN(std::unique_ptr<TableStore> tables,
                           TableStore::Open(folder + "/tables", settings.table_bytes));

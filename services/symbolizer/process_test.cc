@@ -54,10 +54,9 @@ class FakeService final : public runtime::Service {
   void AddDebugState(std::string, std::function<nlohmann::json()> state) override {
     state_ = std::move(state);
   }
-  void OnReload(std::function<absl::Status()>) override {}
+  absl::Status Configure(runtime::ConfigurationSink) override { return absl::OkStatus(); }
   void SetHealth(const std::string&, runtime::Health, std::string) override {}
   void RemoveHealth(const std::string&) override {}
-  void SetConfigHash(const std::string&) override {}
   absl::Status Serve(const std::vector<grpc::Service*>& services) override {
     STOKER_ASSIGN_OR_RETURN(
         server_,

@@ -81,6 +81,17 @@ class Store:
             raise AssertionError(f"render: {status} {body[:300]}")
         return unfold(json.loads(body)["flamebearer"])
 
+    def label_values(self, name):
+        """The values of a label in the last hour."""
+        now = int(time.time() * 1000)
+        status, body = self.request(
+            "POST", "/querier.v1.QuerierService/LabelValues",
+            json.dumps({"name": name, "start": now - 3_600_000, "end": now + 60_000}),
+            {"Content-Type": "application/json"})
+        if status != 200:
+            raise AssertionError(f"label values: {status} {body[:300]}")
+        return json.loads(body).get("names", [])
+
     def total(self, service, seconds=600):
         return sum(self.render(service, seconds).values())
 
@@ -183,15 +194,20 @@ class Pipeline:
         finally:
             connection.close()
 
-    def gateway(self, path):
-        """(status, JSON) of what `stoker run` gathers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=20)
+    def ask_gateway(self, method, path):
+        """(status, text) of what `stoker run` answers for all processes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=60)
         try:
-            connection.request("GET", path)
+            connection.request(method, path)
             response = connection.getresponse()
-            return response.status, json.loads(response.read())
+            return response.status, response.read().decode()
         finally:
             connection.close()
+
+    def gateway(self, path):
+        """(status, JSON) of what `stoker run` gathers."""
+        status, text = self.ask_gateway("GET", path)
+        return status, json.loads(text)
 
     def is_ready(self, name):
         # The socket is the supervisor's; only a process with a pid answers it.

@@ -1,20 +1,16 @@
 #include "services/collector/ebpf/load_settings.h"
 
-#include <utility>
-
-#include "services/common/base/status.h"
-
 namespace stoker::ebpf {
 
-absl::StatusOr<Settings> LoadSettings(const config::Configuration& configuration) {
+Settings LoadSettings(const config::Configuration& configuration, LastGoodEbpf& last) {
   const config::Stoker& stoker = configuration.stoker();
-  Settings settings{.hash = configuration.hash(),
-                    .discovery_address = stoker.discovery.address,
-                    .symbolizer_address = stoker.symbolizer.address};
-  for (const std::string& id : configuration.Components("pyroscope.ebpf")) {
-    STOKER_ASSIGN_OR_RETURN(config::PyroscopeEbpf arguments,
-                            configuration.Arguments<config::PyroscopeEbpf>(id));
-    settings.components.push_back({id, std::move(arguments), stoker.tenant});
+  last.Update(configuration);
+  Settings settings{.discovery_address = stoker.discovery.address,
+                    .symbolizer_address = stoker.symbolizer.address,
+                    .components = {},
+                    .failed = last.failed()};
+  for (const auto& [id, arguments] : last.arguments()) {
+    settings.components.push_back({id, arguments, stoker.tenant});
   }
   return settings;
 }

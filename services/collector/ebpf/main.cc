@@ -1,25 +1,9 @@
 #include <cstdio>
-#include <memory>
 
 #include "services/collector/ebpf/capabilities.h"
 #include "services/collector/ebpf/kernel_symbols.h"
-#include "services/collector/ebpf/load_settings.h"
 #include "services/collector/ebpf/process.h"
-#include "services/common/base/status.h"
-#include "services/common/config/configuration.h"
-#include "services/common/config/environment.h"
 #include "services/common/sandbox/worker.h"
-
-namespace {
-
-absl::StatusOr<stoker::ebpf::Settings> Load(const std::string& path) {
-  STOKER_ASSIGN_OR_RETURN(
-      const std::shared_ptr<const stoker::config::Configuration> configuration,
-      stoker::config::Configuration::Load(path, stoker::config::MachineEnvironment()));
-  return stoker::ebpf::LoadSettings(*configuration);
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   if (stoker::sandbox::IsWorker(argc, argv)) {
@@ -32,8 +16,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   const auto run = [&](stoker::runtime::Service& service) {
-    const auto load = [path = service.options().config] { return Load(path); };
-    return stoker::ebpf::RunProcess(service, load, kernel);
+    return stoker::ebpf::RunProcess(service, kernel);
   };
   return stoker::runtime::ServiceMain(argc, argv, stoker::ebpf::Info(), run);
 }

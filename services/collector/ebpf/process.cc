@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "services/collector/ebpf/collector_thread.h"
+#include "services/collector/ebpf/load_settings.h"
 #include "services/collector/ebpf/running_component.h"
 #include "services/collector/ebpf/sandbox_inspector.h"
 #include "services/collector/ebpf/symbol_provider.h"
@@ -61,6 +62,7 @@ class Parts {
       status = SetRates(settings);
       if (!status.ok()) return;
       ended = RemoveChanged(settings);
+      SetFailed(settings.failed);
       for (const ComponentSettings& component : settings.components) {
         auto& running = components_[component.id];
         if (running != nullptr) continue;
@@ -72,7 +74,6 @@ class Parts {
     STOKER_RETURN_IF_ERROR(status);
     Finish(ended);
     if (provider_ == nullptr) StartProvider(symbolizer);
-    service_.SetConfigHash(settings.hash);
     return absl::OkStatus();
   }
 
@@ -111,13 +112,28 @@ class Parts {
   }
 
  private:
-  // On the collector's thread.
+  // On the collector's thread, as the next.
   void ReportHealth() {
     for (const auto& [id, running] : components_) {
-      const absl::Status status = running->Health();
-      service_.SetHealth(id, status.ok() ? runtime::Health::kHealthy : runtime::Health::kUnhealthy,
-                         std::string(Message(status)));
+      if (!failed_.contains(id)) SetHealth(id, running->Health());
     }
+    for (const auto& [id, status] : failed_) SetHealth(id, status);
+  }
+
+  // Components whose new arguments were refused.
+  void SetFailed(const std::map<std::string, absl::Status>& failed) {
+    for (const auto& [id, status] : std::exchange(failed_, failed)) {
+      if (!failed_.contains(id)) service_.RemoveHealth(id);
+    }
+    for (const auto& [id, status] : failed_) {
+      log::Error("component keeps its last good arguments",
+                 {{"component_id", id}, {"error", status}});
+    }
+  }
+
+  void SetHealth(const std::string& id, const absl::Status& status) {
+    service_.SetHealth(id, status.ok() ? runtime::Health::kHealthy : runtime::Health::kUnhealthy,
+                       std::string(Message(status)));
   }
 
   absl::Status SetRates(const Settings& settings) {
@@ -178,6 +194,7 @@ class Parts {
   Collector core_;
   // Changed on the thread only.
   std::map<std::string, std::unique_ptr<RunningComponent>> components_;
+  std::map<std::string, absl::Status> failed_;
   std::unique_ptr<SymbolProvider> provider_;
   CollectorThread thread_;
 };
@@ -190,10 +207,6 @@ class Handle {
   nlohmann::json State() {
     absl::MutexLock lock(&mutex_);
     return parts_ == nullptr ? nlohmann::json() : parts_->State();
-  }
-  absl::Status Apply(const Settings& settings) {
-    absl::MutexLock lock(&mutex_);
-    return parts_ == nullptr ? Unavailable("the process stops") : parts_->Apply(settings);
   }
   void Release() {
     absl::MutexLock lock(&mutex_);
@@ -222,20 +235,21 @@ sandbox::Jobs SandboxJobs() {
   return {{elf::kInspectJob, elf::InspectJob}, {unwind::kTableJob, unwind::TableJob}};
 }
 
-absl::Status RunProcess(runtime::Service& service, const SettingsSource& source,
-                        const absl::StatusOr<KernelSymbols>& kernel) {
-  STOKER_ASSIGN_OR_RETURN(const Settings settings, source());
+absl::Status RunProcess(runtime::Service& service, const absl::StatusOr<KernelSymbols>& kernel) {
   RaiseFileLimit();
   if (!kernel.ok()) log::Warn("no kernel symbols", {{"error", kernel.status()}});
   const KernelSymbols none;
   Parts parts(service, kernel.ok() ? *kernel : none);
-  STOKER_RETURN_IF_ERROR(parts.Apply(settings));
   const auto handle = std::make_shared<Handle>(parts);
+  LastGoodEbpf last("pyroscope.ebpf");
+  const auto apply = [&](const runtime::ConfigurationPtr& configuration) -> absl::Status {
+    LastGoodEbpf next = last;
+    STOKER_RETURN_IF_ERROR(parts.Apply(LoadSettings(*configuration, next)));
+    last = std::move(next);
+    return absl::OkStatus();
+  };
+  STOKER_RETURN_IF_ERROR(service.Configure(apply));
   service.AddDebugState("ebpf", [handle] { return handle->State(); });
-  service.OnReload([handle, source]() -> absl::Status {
-    STOKER_ASSIGN_OR_RETURN(const Settings changed, source());
-    return handle->Apply(changed);
-  });
   absl::Status served = service.Serve({});
   if (served.ok()) service.WaitForStop();
   handle->Release();

@@ -1,11 +1,8 @@
 #pragma once
 
-#include <functional>
-
 #include <absl/status/statusor.h>
 
 #include "services/collector/ebpf/kernel_symbols.h"
-#include "services/collector/ebpf/settings.h"
 #include "services/common/runtime/service.h"
 #include "services/common/sandbox/job.h"
 
@@ -17,13 +14,9 @@ runtime::ServiceInfo Info();
 // What its sandbox workers can do.
 sandbox::Jobs SandboxJobs();
 
-// Reads the settings, at start and at each reload.
-using SettingsSource = std::function<absl::StatusOr<Settings>()>;
-
 // Runs the collector in `service` until it is told to stop; then sends what the last intervals
 // counted. An error says what the kernel or the process lacks. `kernel` may be an error: kernel
 // frames then stay without names.
-absl::Status RunProcess(runtime::Service& service, const SettingsSource& source,
-                        const absl::StatusOr<KernelSymbols>& kernel);
+absl::Status RunProcess(runtime::Service& service, const absl::StatusOr<KernelSymbols>& kernel);
 
 }  // namespace stoker::ebpf

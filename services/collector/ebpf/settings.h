@@ -1,7 +1,10 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
+
+#include <absl/status/status.h>
 
 #include "services/common/config/components/pyroscope_ebpf.h"
 
@@ -18,12 +21,13 @@ struct ComponentSettings {
 
 // What the process takes from its configuration.
 struct Settings {
-  // SHA-256 of the configuration, in hex.
-  std::string hash;
   // As rpc::Dialer takes them; "" is the socket in the run folder.
   std::string discovery_address;
   std::string symbolizer_address;
   std::vector<ComponentSettings> components;
+  // Components that are not as the configuration says, and why: they have their last good arguments
+  // or, without such, do not run. By id.
+  std::map<std::string, absl::Status> failed;
 };
 
 }  // namespace stoker::ebpf

@@ -27,9 +27,6 @@
 namespace stoker::config {
 namespace {
 
-// Of a file that local.file exports.
-constexpr std::size_t kMaxContentBytes = std::size_t{4} << 20;
-
 std::string Sha256(const std::deque<SourceFile>& files) {
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
                                                                         &EVP_MD_CTX_free);
@@ -54,11 +51,28 @@ const Attribute* FindArgument(const Component& component, std::string_view name)
   return nullptr;
 }
 
+// Reads the files anew each time.
+class UnsharedContents final : public Contents {
+ public:
+  explicit UnsharedContents(const Environment& environment) : environment_(environment) {}
+
+  absl::StatusOr<std::string> Read(const std::string&, const LocalFile& file) override {
+    return environment_.ReadFile(file.filename, kMaxContentBytes);
+  }
+  absl::StatusOr<std::string> Read(const std::string&, const RemoteHttp&) override {
+    return FailedPrecondition("only a running process asks remote.http");
+  }
+
+ private:
+  const Environment& environment_;
+};
+
 }  // namespace
 
 class Configuration::Implementation {
  public:
-  explicit Implementation(const Environment& machine) : environment(machine) {}
+  Implementation(const Environment& machine, Contents* shared)
+      : environment(machine), unshared(machine), contents(shared != nullptr ? shared : &unshared) {}
 
   [[nodiscard]] const Component* Find(const std::string& id) const {
     const auto it = by_id.find(id);
@@ -69,6 +83,8 @@ class Configuration::Implementation {
   absl::Status ReadArguments(const Component& component, void* object) const;
 
   const Environment& environment;
+  UnsharedContents unshared;
+  Contents* const contents;
   Program program;
   std::map<std::string, const Component*, std::less<>> by_id;
   std::vector<std::string> ids;
@@ -108,10 +124,8 @@ class RunningExports final : public Exports {
       case ExportKind::kContent:
         break;
     }
-    if (component.schema->name != "local.file") {
-      return FailedPrecondition("this process does not read {}", component.schema->name);
-    }
-    return ContentOf(component);
+    if (component.schema->name == "remote.http") return ContentOf<RemoteHttp>(component);
+    return ContentOf<LocalFile>(component);
   }
 
   [[nodiscard]] absl::StatusOr<Value> TargetsOf(const std::string& id) const {
@@ -133,12 +147,13 @@ class RunningExports final : public Exports {
     return Value(std::make_shared<const RelabelRules>(std::move(arguments.rules)));
   }
 
+  template <typename Arguments>
   [[nodiscard]] absl::StatusOr<Value> ContentOf(const Component& component) const {
-    LocalFile file;
-    STOKER_RETURN_IF_ERROR(implementation_.ReadArguments(component, &file));
+    Arguments arguments;
+    STOKER_RETURN_IF_ERROR(implementation_.ReadArguments(component, &arguments));
     STOKER_ASSIGN_OR_RETURN(std::string text,
-                            implementation_.environment.ReadFile(file.filename, kMaxContentBytes));
-    return file.is_secret ? Value(Secret{std::move(text)}) : Value(std::move(text));
+                            implementation_.contents->Read(component.id, arguments));
+    return arguments.is_secret ? Value(Secret{std::move(text)}) : Value(std::move(text));
   }
 
   const Implementation& implementation_;
@@ -168,7 +183,8 @@ class Loader {
  public:
   Loader(const Environment& environment, const LoadOptions& options)
       : options_(options),
-        implementation_(std::make_unique<Configuration::Implementation>(environment)) {}
+        implementation_(
+            std::make_unique<Configuration::Implementation>(environment, options.contents)) {}
 
   void AddFile(const std::string& name, std::string text) {
     implementation_->program.files.emplace_back(name, DecodeSourceText(std::move(text)));

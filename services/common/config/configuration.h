@@ -12,6 +12,7 @@
 
 #include "services/common/config/components/logging.h"
 #include "services/common/config/components/stoker.h"
+#include "services/common/config/contents.h"
 #include "services/common/config/environment.h"
 #include "services/common/model/target.h"
 
@@ -25,13 +26,16 @@ struct LoadOptions {
   // Values that are written out are checked too (a regular expression, a choice). Without it a
   // wrong value shows when Arguments is asked for, so that a reload fails for one component only.
   bool check_values = false;
+  // Where local.file and remote.http components read. Without it each use of a local.file reads the
+  // file, and remote.http is refused. Borrowed.
+  Contents* contents = nullptr;
 };
 
 // The targets that a discovery component exports now. The reference holds during the call.
 using TargetLookup = std::function<const model::TargetVector&(const std::string& component_id)>;
 
 // One configuration in the Alloy language: parsed, expanded (declare, import, foreach), its schemas
-// and references checked. Immutable and thread-safe; it borrows its Environment.
+// and references checked. Immutable and thread-safe; it borrows its Environment and its Contents.
 class Configuration {
  public:
   // `path` is a file, or a folder whose *.alloy files are one configuration. INVALID_ARGUMENT

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "services/common/base/status.h"
+
 namespace stoker::runtime {
 
 std::string_view Name(Health health) {
@@ -21,6 +23,12 @@ std::string_view Name(Health health) {
 void HealthBoard::Set(const std::string& component, Health health, std::string message) {
   absl::MutexLock lock(&mutex_);
   entries_[component] = {health, std::move(message)};
+}
+
+void HealthBoard::Set(const std::string& component, const std::optional<absl::Status>& status) {
+  if (!status) return Remove(component);
+  Set(component, status->ok() ? Health::kHealthy : Health::kUnhealthy,
+      std::string(Message(*status)));
 }
 
 void HealthBoard::Remove(const std::string& component) {

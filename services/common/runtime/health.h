@@ -1,9 +1,12 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <absl/status/status.h>
 #include <absl/synchronization/mutex.h>
 #include <nlohmann/json.hpp>
 
@@ -17,6 +20,8 @@ std::string_view Name(Health health);
 class HealthBoard {
  public:
   void Set(const std::string& component, Health health, std::string message);
+  // The same as a status; nothing: Remove.
+  void Set(const std::string& component, const std::optional<absl::Status>& status);
   // A component that the configuration no longer has.
   void Remove(const std::string& component);
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "services/common/base/status.h"
+#include "services/common/config/environment.h"
 #include "services/common/http/server.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/server.h"
@@ -37,7 +38,14 @@ class RunningService final : public Service {
   RunningService(const ServiceInfo& info, Options options)
       : info_(info),
         options_(std::move(options)),
-        control_(info.process, options_.node_name, metrics_) {}
+        control_(info.process, options_.node_name, metrics_),
+        configuration_(
+            options_.config, config::MachineEnvironment(), clock_,
+            {.hash = [this](const std::string& hash) { control_.SetConfigHash(hash); },
+             .health =
+                 [this](const std::string& id, const std::optional<absl::Status>& status) {
+                   control_.health().Set(id, status);
+                 }}) {}
 
   [[nodiscard]] const Options& options() const override { return options_; }
   Clock& clock() override { return clock_; }
@@ -51,16 +59,48 @@ class RunningService final : public Service {
   void AddDebugState(std::string name, std::function<nlohmann::json()> state) override {
     control_.AddDebugState(std::move(name), std::move(state));
   }
-  void OnReload(std::function<absl::Status()> reload) override {
-    control_.OnReload(std::move(reload));
+  absl::Status Configure(ConfigurationSink sink) override {
+    if (options_.config.empty()) return absl::OkStatus();
+    control_.OnReload([this] { return configuration_.Reload(); });
+    return configuration_.Start(std::move(sink));
   }
   void SetHealth(const std::string& component, Health health, std::string message) override {
     control_.health().Set(component, health, std::move(message));
   }
   void RemoveHealth(const std::string& component) override { control_.health().Remove(component); }
-  void SetConfigHash(const std::string& sha256) override { control_.SetConfigHash(sha256); }
 
   absl::Status Serve(const std::vector<grpc::Service*>& services) override {
+    const absl::Status served = StartServers(services);
+    // The caller gives up then, and with it what the configuration was handed to.
+    if (!served.ok()) configuration_.Stop();
+    return served;
+  }
+
+  void WaitForStop() override {
+    stop_.WaitForNotification();
+    configuration_.Stop();
+  }
+  void RequestStop() override {
+    if (!stop_requested_.exchange(true)) stop_.Notify();
+  }
+  [[nodiscard]] bool stopping() const override { return stop_requested_; }
+
+  void StopGrpc(absl::Duration grace) override {
+    control_.SetReady(false);
+    if (grpc_ != nullptr) grpc_->Stop(grace);
+  }
+
+  void OnSignal(int number) {
+    if (number == SIGHUP) {
+      [[maybe_unused]] const absl::Status logged = control_.Reload();
+    } else {
+      log::Info("stopping", {{"signal", number}});
+      RequestStop();
+    }
+  }
+
+ private:
+  absl::Status StartServers(const std::vector<grpc::Service*>& services) {
     if (!services.empty()) {
       STOKER_ASSIGN_OR_RETURN(
           grpc_, rpc::Server::Start({.addresses = Addresses(".sock", options_.grpc_listen),
@@ -83,27 +123,6 @@ class RunningService final : public Service {
     return absl::OkStatus();
   }
 
-  void WaitForStop() override { stop_.WaitForNotification(); }
-  void RequestStop() override {
-    if (!stop_requested_.exchange(true)) stop_.Notify();
-  }
-  [[nodiscard]] bool stopping() const override { return stop_requested_; }
-
-  void StopGrpc(absl::Duration grace) override {
-    control_.SetReady(false);
-    if (grpc_ != nullptr) grpc_->Stop(grace);
-  }
-
-  void OnSignal(int number) {
-    if (number == SIGHUP) {
-      [[maybe_unused]] const absl::Status logged = control_.Reload();
-    } else {
-      log::Info("stopping", {{"signal", number}});
-      RequestStop();
-    }
-  }
-
- private:
   // The process' socket, and the TCP address unless it is "".
   [[nodiscard]] std::vector<std::string> Addresses(const std::string& suffix,
                                                    const std::string& tcp) const {
@@ -120,6 +139,7 @@ class RunningService final : public Service {
   rpc::SystemDialer dialer_;
   metrics::Registry metrics_;
   Control control_;
+  LiveConfiguration configuration_;
   std::atomic<bool> stop_requested_ = false;
   absl::Notification stop_;
   // Destroyed first: no handler runs when the rest goes.

@@ -18,6 +18,7 @@
 #include "services/common/rpc/dialer.h"
 #include "services/common/runtime/command_line.h"
 #include "services/common/runtime/health.h"
+#include "services/common/runtime/live_configuration.h"
 
 namespace stoker::runtime {
 
@@ -42,15 +43,15 @@ class Service {
   // A part of /debug/state, called on a server thread at each request. Secrets stay out.
   virtual void AddDebugState(std::string name, std::function<nlohmann::json()> state) = 0;
 
-  // Called for SIGHUP and POST /-/reload, on one thread at a time. What it returns is the reply.
-  virtual void OnReload(std::function<absl::Status()> reload) = 0;
+  // Takes the configuration of --config over: `sink` is called with it now, and its error, or that
+  // of loading, returned; again at each reload (SIGHUP, POST /-/reload), where it is the reply; and
+  // again when what local.file and remote.http components read has changed. One call at a time, on
+  // any thread, none after WaitForStop. Nothing happens without --config.
+  virtual absl::Status Configure(ConfigurationSink sink) = 0;
 
   // The health of one component, for /-/healthy, /debug/state and `stoker status`.
   virtual void SetHealth(const std::string& component, Health health, std::string message) = 0;
   virtual void RemoveHealth(const std::string& component) = 0;
-
-  // The SHA-256 of the configuration in force, in hex.
-  virtual void SetConfigHash(const std::string& sha256) = 0;
 
   // Starts HTTP and gRPC and says that the process is ready. Borrows the services until Stop.
   virtual absl::Status Serve(const std::vector<grpc::Service*>& services) = 0;
