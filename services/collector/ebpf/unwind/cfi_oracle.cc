@@ -23,6 +23,8 @@ namespace stoker::ebpf::unwind {
 namespace {
 
 constexpr std::size_t kMaxExamples = 20;
+// Where libdw knows nothing, every so many bytes are compared.
+constexpr std::uint64_t kBlindStep = 16;
 constexpr int kReturnRegister = 16;
 constexpr int kBp = 6;
 constexpr int kSp = 7;
@@ -224,6 +226,8 @@ class Operations {
 // What libdw says at an address, and where that begins and ends.
 struct Said {
   Caller caller;
+  // By .debug_frame: Go's says nothing of bp.
+  bool is_debug_frame = false;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
 };
@@ -249,10 +253,10 @@ std::optional<std::uint64_t> RegisterOf(Dwarf_Frame* frame, int number, const St
   return State::Memory(*found);
 }
 
-Said Ask(Dwarf_CFI* cfi, std::uint64_t address) {
+Said AskOne(Dwarf_CFI* cfi, std::uint64_t address) {
   Said said;
   Dwarf_Frame* raw = nullptr;
-  if (dwarf_cfi_addrframe(cfi, address, &raw) != 0) return said;
+  if (cfi == nullptr || dwarf_cfi_addrframe(cfi, address, &raw) != 0) return said;
   const std::unique_ptr<Dwarf_Frame, decltype(&std::free)> frame(raw, &std::free);
   bool is_signal = false;
   dwarf_frame_info(frame.get(), &said.begin, &said.end, &is_signal);
@@ -282,16 +286,29 @@ Said Ask(Dwarf_CFI* cfi, std::uint64_t address) {
 
 class Comparison {
  public:
-  Comparison(Dwarf_CFI* cfi, const Table& table) : cfi_(cfi), table_(table) {}
+  // Either may be null.
+  Comparison(Dwarf_CFI* eh_frame, Dwarf_CFI* debug_frame, const Table& table)
+      : eh_frame_(eh_frame), debug_frame_(debug_frame), table_(table) {}
 
   // Compares at one address; returns what libdw says there.
   Said At(std::uint64_t address) {
-    const Said said = Ask(cfi_, address);
+    const Said said = Ask(address);
     const Rule& rule = table_.Lookup(address);
     ++result_.addresses;
-    const Caller ours = Apply(rule, {.ip = address});
+    Caller ours = Apply(rule, {.ip = address});
+    if (said.is_debug_frame) ours.bp = said.caller.bp;
     if (ours == said.caller) {
       ++result_.agreeing;
+    } else if (said.caller.kind == Caller::Kind::kNone &&
+               (rule.cfa == STOKER_CFA_END || rule.cfa == STOKER_CFA_FRAME_POINTER)) {
+      ++result_.agreeing;
+      ++result_.intended["padding after a function of Go"];
+    } else if (said.is_debug_frame && rule.cfa == STOKER_CFA_END) {
+      ++result_.agreeing;
+      ++result_.intended["where Go's stacks end"];
+    } else if (said.is_debug_frame && rule.cfa == STOKER_CFA_FRAME_POINTER) {
+      ++result_.agreeing;
+      ++result_.intended["where Go switches stacks"];
     } else if (said.caller.kind == Caller::Kind::kNone && FollowsFunction(address)) {
       ++result_.agreeing;
       ++result_.intended["padding after a function"];
@@ -307,9 +324,17 @@ class Comparison {
   OracleResult& result() { return result_; }
 
  private:
+  [[nodiscard]] Said Ask(std::uint64_t address) const {
+    const Said said = AskOne(eh_frame_, address);
+    if (said.caller.kind != Caller::Kind::kNone) return said;
+    Said debug = AskOne(debug_frame_, address);
+    debug.is_debug_frame = debug.caller.kind != Caller::Kind::kNone;
+    return debug;
+  }
+
   [[nodiscard]] bool FollowsFunction(std::uint64_t address) const {
     for (std::uint64_t back = 1; back <= kMaxPaddingBytes; ++back) {
-      if (Ask(cfi_, address - back).caller.kind != Caller::Kind::kNone) return true;
+      if (Ask(address - back).caller.kind != Caller::Kind::kNone) return true;
     }
     return false;
   }
@@ -330,7 +355,8 @@ class Comparison {
     }
   }
 
-  Dwarf_CFI* const cfi_;
+  Dwarf_CFI* const eh_frame_;
+  Dwarf_CFI* const debug_frame_;
   const Table& table_;
   OracleResult result_;
 };
@@ -340,7 +366,8 @@ void CompareFunction(const ElfRows& rows, const RowRange& range, Comparison& com
   const std::uint64_t end = rows.text.base + range.end;
   for (std::uint64_t at = rows.text.base + range.begin; at < end;) {
     const Said said = comparison.At(at);
-    const std::uint64_t next = said.end > at ? std::min(said.end, end) : at + 1;
+    const std::uint64_t next =
+        said.end > at ? std::min(said.end, end) : std::min(at + kBlindStep, end);
     if (next - at > 1) comparison.At(next - 1);
     if (next - at > 2) comparison.At(at + (next - at) / 2);
     at = next;
@@ -367,11 +394,17 @@ absl::StatusOr<OracleResult> CompareWithLibdw(const std::string& path, int rando
   elf_version(EV_CURRENT);
   const std::unique_ptr<Elf, decltype(&elf_end)> elf(elf_begin(fd.get(), ELF_C_READ_MMAP, nullptr),
                                                      &elf_end);
-  const std::unique_ptr<Dwarf_CFI, decltype(&dwarf_cfi_end)> cfi(dwarf_getcfi_elf(elf.get()),
-                                                                 &dwarf_cfi_end);
-  if (cfi == nullptr || rows.ranges.empty()) return NotFound("{} has no .eh_frame", path);
+  const std::unique_ptr<Dwarf_CFI, decltype(&dwarf_cfi_end)> eh_frame(dwarf_getcfi_elf(elf.get()),
+                                                                      &dwarf_cfi_end);
+  // Its call frame information belongs to it.
+  const std::unique_ptr<Dwarf, decltype(&dwarf_end)> dwarf(
+      dwarf_begin_elf(elf.get(), DWARF_C_READ, nullptr), &dwarf_end);
+  Dwarf_CFI* const debug_frame = dwarf == nullptr ? nullptr : dwarf_getcfi(dwarf.get());
+  if ((eh_frame == nullptr && debug_frame == nullptr) || rows.ranges.empty()) {
+    return NotFound("{} has no call frame information", path);
+  }
 
-  Comparison comparison(cfi.get(), *table);
+  Comparison comparison(eh_frame.get(), debug_frame, *table);
   for (const RowRange& range : rows.ranges) CompareFunction(rows, range, comparison);
   std::mt19937_64 random(1);
   for (int i = 0; i < random_addresses; ++i) {

@@ -10,8 +10,9 @@
 
 namespace stoker::ebpf::unwind {
 
-// What comparing a file's table with libdw's reading of its .eh_frame gave. Rules are compared by
-// what they compute: both sides are applied to the same made-up registers and memory.
+// What comparing a file's table with libdw's reading of its .eh_frame and .debug_frame gave. Rules
+// are compared by what they compute: both sides are applied to the same made-up registers and
+// memory.
 struct OracleResult {
   std::uint64_t addresses = 0;
   std::uint64_t agreeing = 0;

@@ -11,6 +11,8 @@
 #include "services/collector/ebpf/unwind/cfi_parser.h"
 #include "services/collector/ebpf/unwind/cursor.h"
 #include "services/collector/ebpf/unwind/debug_section.h"
+#include "services/collector/ebpf/unwind/go_binary.h"
+#include "services/collector/ebpf/unwind/go_line_table.h"
 #include "services/common/base/status.h"
 #include "services/common/elf/elf_file.h"
 
@@ -143,6 +145,15 @@ class Reader {
     STOKER_ASSIGN_OR_RETURN(const LoadedCfi cfi, LoadEhFrame(source_, file_));
     return AddCfi(cfi);
   }
+  absl::Status AddGoTable() {
+    if (into_.machine->elf_machine != EM_X86_64) return absl::OkStatus();
+    STOKER_ASSIGN_OR_RETURN(const GoTableBytes found,
+                            FindGoTable(source_, file_, into_.text, kMaxSectionBytes));
+    const std::optional<GoLineTable> table = GoLineTable::Open(found.bytes);
+    if (!table || (table->IsRelative() && found.text_start == 0)) return absl::OkStatus();
+    table->AddRows(found.text_start, into_.text, into_.rules, into_.rows);
+    return Take();
+  }
   absl::Status AddDebugFrame() {
     STOKER_ASSIGN_OR_RETURN(const LoadedCfi cfi, LoadDebugFrame(source_, file_));
     return AddCfi(cfi);
@@ -200,6 +211,7 @@ absl::StatusOr<ElfRows> ReadElfRows(const elf::ByteSource& source) {
   STOKER_ASSIGN_OR_RETURN(found.text, FindText(file));
   Reader reader(source, file, found);
   STOKER_RETURN_IF_ERROR(reader.AddEhFrame());
+  STOKER_RETURN_IF_ERROR(reader.AddGoTable());
   STOKER_RETURN_IF_ERROR(reader.AddDebugFrame());
   return found;
 }
