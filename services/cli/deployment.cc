@@ -67,7 +67,10 @@ std::vector<std::string> Arguments(const RunOptions& options, const ProcessSpec&
   };
   if (options.insecure) arguments.emplace_back("--insecure");
   // Who holds a capability listens on no network.
-  if (!capabilities.empty()) arguments.emplace_back("--http.listen=none");
+  if (!capabilities.empty() || options.unix_sockets_only) {
+    arguments.emplace_back("--http.listen=none");
+  }
+  if (options.unix_sockets_only) arguments.emplace_back("--grpc.listen=none");
   if (process.name == "store") arguments.push_back("--http.listen=" + options.store_listen);
   return arguments;
 }
@@ -135,6 +138,7 @@ absl::StatusOr<Deployment> MakeDeployment(const RunOptions& options, const Binar
   STOKER_RETURN_IF_ERROR(WriteSnapshot(options, snapshot));
   Deployment deployment;
   for (const std::string_view name : ProcessesFor(types, options.with_store)) {
+    if (std::ranges::find(options.played, name) != options.played.end()) continue;
     const auto spec = std::ranges::find(ProcessTable(), name, &ProcessSpec::name);
     STOKER_ASSIGN_OR_RETURN(Part part, MakePart(options, search, *spec, types, deployment.sockets));
     deployment.parts.push_back(std::move(part));

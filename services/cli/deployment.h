@@ -27,6 +27,10 @@ struct RunOptions {
   std::string log_level = "info";
   std::string log_format = "logfmt";
   bool insecure = false;
+  // Names of processes that the caller plays itself, on their sockets: `stoker record`.
+  std::vector<std::string> played;
+  // No process listens on TCP.
+  bool unix_sockets_only = false;
 };
 
 // One process as it will be started.

@@ -37,7 +37,8 @@ void EventLoop::BlockSignals() {
 
 void EventLoop::OnSignal(int number) {
   if (number == SIGINT || number == SIGTERM) {
-    if (++stops_ == 1) {
+    hooks_.stop(++stops_);
+    if (stops_ == 1) {
       supervisor_.Stop();
     } else {
       supervisor_.Kill();
@@ -65,11 +66,15 @@ absl::Status EventLoop::Run() {
       supervisor_.OnReady(watches[i].name, read(watches[i].fd, line, sizeof line) > 0);
     }
     // Of several ended children only one SIGCHLD may come.
-    while (auto ended = spawner_.Reap()) supervisor_.OnEnded(*ended);
+    while (auto ended = spawner_.Reap()) {
+      supervisor_.OnEnded(*ended);
+      hooks_.ended(*ended);
+    }
     signalfd_siginfo info{};
     while (read(signals.get(), &info, sizeof info) == sizeof info) {
       OnSignal(static_cast<int>(info.ssi_signo));
     }
+    hooks_.tick();
     if (!was_ready_ && supervisor_.all_ready()) {
       was_ready_ = true;
       hooks_.ready();

@@ -22,6 +22,12 @@ class EventLoop {
     std::function<void()> ready;
     // After something happened to a process.
     std::function<void()> changed;
+    // The rest may be left out. At every turn, at least each 100 ms.
+    std::function<void()> tick = [] {};
+    // Each child that ended, supervised or not.
+    std::function<void(const runtime::Spawner::Ended&)> ended = [](const auto&) {};
+    // SIGINT or SIGTERM came, for the n-th time; before the processes are stopped.
+    std::function<void(int n)> stop = [](int) {};
   };
 
   EventLoop(Supervisor& supervisor, runtime::Spawner& spawner, Hooks hooks);

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "services/cli/configuration_commands.h"
+#include "services/cli/record/record_command.h"
 #include "services/cli/run.h"
 #include "services/cli/status.h"
 #include "services/common/runtime/command_line.h"
@@ -71,6 +72,7 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   state->add_flag("--json", asked.json, "The same for programs");
   state->callback([&] { status = Status(asked); });
+  AddRecordCommand(app, status);
 
   ValidateOptions validation;
   CLI::App* validate = app.add_subcommand("validate", "Check a configuration without running it");

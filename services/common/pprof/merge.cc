@@ -37,7 +37,14 @@ void Merge::AddHead(const Profile& profile) {
   empty_ = false;
 }
 
-absl::Status Merge::Add(const Profile& profile) {
+void Merge::AddLabelKey(const ProfileBuilder::Label& label) {
+  keys_.push_back(label_strings_.Intern(label.key));
+  keys_.push_back(label_strings_.Intern(label.str));
+  keys_.push_back(static_cast<std::uint64_t>(label.num));
+  keys_.push_back(label_strings_.Intern(label.num_unit));
+}
+
+absl::Status Merge::Add(const Profile& profile, std::span<const ProfileBuilder::Label> labels) {
   Types types = TypesOf(profile);
   if (empty_) {
     types_ = std::move(types);
@@ -55,11 +62,12 @@ absl::Status Merge::Add(const Profile& profile) {
       keys_.push_back(transfer.Location(location));
     }
     for (const Profile::Label& label : profile.LabelsOf(sample)) {
-      keys_.push_back(label_strings_.Intern(profile.strings[label.key]));
-      keys_.push_back(label_strings_.Intern(profile.strings[label.str]));
-      keys_.push_back(static_cast<std::uint64_t>(label.num));
-      keys_.push_back(label_strings_.Intern(profile.strings[label.num_unit]));
+      AddLabelKey({.key = profile.strings[label.key],
+                   .str = profile.strings[label.str],
+                   .num = label.num,
+                   .num_unit = profile.strings[label.num_unit]});
     }
+    for (const ProfileBuilder::Label& label : labels) AddLabelKey(label);
     const std::span<const std::uint64_t> key(&keys_[start], keys_.size() - start);
     const auto next = static_cast<std::uint32_t>(starts_.size() - 1);
     const auto found =
@@ -89,7 +97,8 @@ std::string Merge::Finish() && {
   if (empty_) return "";
   for (const auto& [type, unit] : types_.samples) builder_.AddSampleType(type, unit);
   builder_.SetPeriod(types_.period.first, types_.period.second, period_);
-  builder_.SetTime(time_nanos_, duration_nanos_);
+  const auto [start, duration] = time_.value_or(std::pair(time_nanos_, duration_nanos_));
+  builder_.SetTime(start, duration);
   builder_.SetDefaultSampleType(default_sample_type_);
   const std::size_t width = types_.samples.size();
   std::vector<ProfileBuilder::Label> labels;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,9 +21,15 @@ namespace stoker::pprof {
 // period the largest; samples whose values are all 0 vanish, as google/pprof's Merge does it.
 class Merge {
  public:
-  // Adds `profile`, which may go afterwards. INVALID_ARGUMENT, and nothing added, where its types
-  // differ.
-  absl::Status Add(const Profile& profile);
+  // Adds `profile`, which may go afterwards; each of its samples gets `labels` beside its own.
+  // INVALID_ARGUMENT, and nothing added, where its types differ.
+  absl::Status Add(const Profile& profile, std::span<const ProfileBuilder::Label> labels = {});
+
+  // Start and duration of the sum, in nanoseconds, in place of what the profiles say: those of
+  // several targets cover the same time.
+  void SetTime(std::int64_t time_nanos, std::int64_t duration_nanos) {
+    time_ = {time_nanos, duration_nanos};
+  }
 
   // The sum, bare. Used up by it. "" when nothing was added.
   std::string Finish() &&;
@@ -34,6 +42,7 @@ class Merge {
   };
   static Types TypesOf(const Profile& profile);
   void AddHead(const Profile& profile);
+  void AddLabelKey(const ProfileBuilder::Label& label);
 
   ProfileBuilder builder_;
   Types types_;
@@ -42,6 +51,8 @@ class Merge {
   std::int64_t duration_nanos_ = 0;
   std::int64_t period_ = 0;
   std::string default_sample_type_;
+  // From SetTime: start and duration.
+  std::optional<std::pair<std::int64_t, std::int64_t>> time_;
 
   // Sample n's key is keys_[starts_[n], starts_[n + 1]): depth, location ids, labels as numbers.
   std::vector<std::uint64_t> keys_;
