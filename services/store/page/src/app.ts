@@ -392,6 +392,7 @@ export class App {
       nextTheme: () => this.theme.next(),
       copy: (text) => this.copy(text),
       copyLink: () => this.copyLink(),
+      swap: () => this.swap(),
       showSheet: () => this.shortcuts.sheet.showModal(),
     };
   }

@@ -29,6 +29,7 @@ export interface KeyTargets extends ProfileTargets {
   timeline: TimelineView;
   health: Health;
   copyLink: () => void;
+  swap: () => void;
 }
 
 const LIVE_SECONDS = 15;
@@ -36,7 +37,7 @@ const LIVE_SECONDS = 15;
 export function keyGroups(targets: KeyTargets): ShortcutGroup[] {
   return [
     { title: "Frame", shortcuts: frameKeys(targets) },
-    { title: "View", shortcuts: [...viewKeys(targets), weightKey(targets)] },
+    { title: "View", shortcuts: [...viewKeys(targets), ...diffKeys(targets)] },
     { title: "Go to", shortcuts: [...placeKeys(targets), ...profilePlaceKeys(targets)] },
     { title: "Time and files", shortcuts: [...timeKeys(targets), ...fileKeys(targets)] },
   ];
@@ -88,14 +89,20 @@ function viewKeys({ state, set, nextTheme }: ProfileTargets): Shortcut[] {
   ];
 }
 
-function weightKey({ state, set }: KeyTargets): Shortcut {
-  return key("n", "equal weight of both sides", () => set({ normalise: !state().normalise }));
+function diffKeys({ state, set, swap }: KeyTargets): Shortcut[] {
+  return [
+    key("n", "equal weight of both sides", () => set({ normalise: !state().normalise })),
+    key("u", "swap the sides of a diff", () => {
+      if (state().compare !== "none") swap();
+    }),
+  ];
 }
 
 function profilePlaceKeys({ panel }: ProfileTargets): Shortcut[] {
   return [
     key("/", "search", () => panel.focusSearch()),
     key("w", "flame graph", () => panel.focusFlame()),
+    key("j", "table of functions", () => panel.focusTable()),
   ];
 }
 

@@ -40,7 +40,11 @@ export class ReportApp {
       nextTheme: () => this.theme.next(),
       showSheet: () => this.shortcuts.sheet.showModal(),
     };
-    this.shortcuts = new Shortcuts(reportKeyGroups(targets), ["In the flame graph"]);
+    this.shortcuts = new Shortcuts(reportKeyGroups(targets), [
+      "In the flame graph",
+      "In the search",
+      "In the table",
+    ]);
     this.layOut(root);
     addEventListener("popstate", () => this.adopt(stateOfUrl()));
   }

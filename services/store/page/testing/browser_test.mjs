@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
-import { after, before, beforeEach, test } from "node:test";
+import { after, afterEach, before, beforeEach, test } from "node:test";
 import { audit } from "./axe.mjs";
 import { openBrowser, untilReady } from "./browser.mjs";
 import { feed } from "./feed.mjs";
@@ -20,8 +20,11 @@ let browser;
 let page;
 let foreign;
 let complaints;
-// How often each call was made.
+// How often each call was made, and what it asked for last.
 let calls;
+let requested;
+// The address of the store that serves the page.
+let home;
 
 before(async () => {
   store = await RealStore.start();
@@ -32,9 +35,10 @@ before(async () => {
     origin: store.url,
   });
   browser.context.on("request", (r) => {
-    if (!r.url().startsWith(store.url)) foreign.push(r.url());
+    if (!r.url().startsWith(home)) foreign.push(r.url());
     const call = new URL(r.url()).pathname.split("/").pop();
     calls[call] = (calls[call] ?? 0) + 1;
+    requested[call] = r.postData();
   });
   page.on("pageerror", (e) => complaints.push(String(e)));
   page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
@@ -43,8 +47,18 @@ before(async () => {
 
 beforeEach(() => {
   calls = {};
+  requested = {};
   foreign = [];
   complaints = [];
+});
+
+// No test may make the page ask another host, or fail within.
+afterEach(() => {
+  assert.deepEqual(foreign, []);
+  assert.deepEqual(
+    complaints.filter((text) => !/^Failed to load resource/.test(text)),
+    [],
+  );
 });
 
 after(async () => {
@@ -54,6 +68,7 @@ after(async () => {
 
 // Opens the page with a query and waits until it is drawn; live refresh is off unless asked for.
 async function open(query = "", { url } = store) {
+  home = url;
   const separator = query === "" ? "?" : "&";
   await page.goto(`${url}/${query}${query.includes("refresh") ? "" : `${separator}refresh=0`}`);
   await untilReady(page);
@@ -199,6 +214,54 @@ test("search says how much it finds", async () => {
   await page.getByText("no match", { exact: true }).waitFor();
 });
 
+test("Enter in the search goes to the largest match, Escape forgets it", async () => {
+  await open("?service=checkout&view=table");
+  await page.keyboard.press("/");
+  await page.keyboard.type("Parse");
+  await page.getByText(/^\d+\.\d % in \d+ frames$/).waitFor();
+  await page.keyboard.press("Enter");
+  await untilParam("view", null);
+  await details()
+    .getByText(/^shop::json::Parse\(/)
+    .waitFor();
+  assert.equal(
+    await page.evaluate(() => document.activeElement.getAttribute("aria-label")),
+    "Flame graph",
+  );
+  await page.keyboard.press("/");
+  await page.keyboard.press("Escape");
+  await untilParam("search", null);
+});
+
+test("the table is walked and sorted by keyboard, and its order stands in the URL", async () => {
+  await open("?service=checkout");
+  await page.keyboard.press("j");
+  await page.keyboard.press("ArrowDown");
+  const second = page.locator(".top tbody tr").nth(1).locator("button.frame");
+  assert.ok(await second.evaluate((element) => element === document.activeElement));
+  await page.getByRole("button", { name: /^Total/ }).press("Enter");
+  await untilParam("sort", "total");
+  const amounts = () => page.locator(".top td.total .amount").allTextContents();
+  const largest = (await amounts())[0];
+  await page.getByRole("columnheader", { name: /Total/, exact: false }).waitFor();
+  assert.equal(
+    await page.getByRole("columnheader", { name: /^Total/ }).getAttribute("aria-sort"),
+    "descending",
+  );
+  await page.getByRole("button", { name: /^Total/ }).press("Enter");
+  await untilParam("sort", "-total");
+  await page.reload();
+  await untilReady(page);
+  assert.equal((await amounts()).pop(), largest);
+});
+
+test("the root says what share has no symbol or is cut off", async () => {
+  await open("?service=checkout");
+  await details()
+    .getByText(/\d \% without a symbol, .*\d \% in stacks that are cut off: hatched frames say why/)
+    .waitFor();
+});
+
 test("focus, ignore, collapse recursion, invert", async () => {
   await open("?service=checkout");
   await selectFrame("shop::pricing::Quote");
@@ -281,6 +344,24 @@ test("a diff with the span before marks what changed in words", async () => {
   await page.waitForURL((url) => !url.searchParams.has("compare") && url.searchParams.has("until"));
 });
 
+test("a diff of two ranges is made on the timeline by keyboard", async () => {
+  await open("?service=checkout");
+  await page.keyboard.press("a");
+  for (const key of ["Home", "Shift+ArrowRight", "Shift+ArrowRight", "Shift+Enter"])
+    await page.keyboard.press(key);
+  await untilParam("compare", "range");
+  await page.locator(".change").first().waitFor();
+  assert.equal(Number(param("baseUntil")) - Number(param("baseFrom")), 45_000);
+  assert.deepEqual(await page.locator(".band text").allTextContents(), ["A", "B"]);
+  await page.keyboard.press("u");
+  await page.waitForURL((url) => Number(url.searchParams.get("until")) > 0);
+  assert.equal(Number(param("until")) - Number(param("from")), 45_000);
+  await page.keyboard.press("n");
+  await untilParam("normalise", "false");
+  await page.getByRole("button", { name: "Only B" }).click();
+  await untilParam("compare", null);
+});
+
 test("a diff of two label sets", async () => {
   await open(
     '?service=checkout&filter=pod%3D"checkout-a"' +
@@ -350,18 +431,39 @@ test("downloads open in their tools' formats", async () => {
   );
   const picture = await download(/Picture/);
   assert.match(picture.bytes.toString(), /^<svg [^]*shop::pricing::Quote/);
+  // To the unit: what the table shows, what is drawn and what is stored are the same stacks.
+  const lines = folded.bytes.toString().trim().split("\n");
+  const sum = lines.reduce((total, line) => total + Number(/ (\d+)$/.exec(line)[1]), 0);
+  assert.equal(sum, speedscope.profiles[0].endValue);
+  assert.equal(sum, await storedTotal());
   const pprof = await download(/pprof/);
   assert.equal(pprof.name, "checkout-CPU-time.pb.gz");
   assert.ok(gunzipSync(pprof.bytes).includes("shop::pricing::Quote"));
 });
+
+// The stored sum of the range in view, asked of the store without the page.
+async function storedTotal() {
+  const request = JSON.parse(requested.SelectMergeStacktraces);
+  const response = await fetch(
+    `${store.url}/querier.v1.QuerierService/SelectSeries`,
+    postOf({ ...request, groupBy: [], step: (request.end - request.start) / 1000 }),
+  );
+  const { series } = await response.json();
+  // A point stands for the step that ends there; the one that ends at the start is before the range.
+  const within = series[0].points.filter(({ timestamp }) => Number(timestamp) > request.start);
+  return within.reduce((sum, { value }) => sum + value, 0);
+}
+
+function postOf(request) {
+  const headers = { "Content-Type": "application/json" };
+  return { method: "POST", headers, body: JSON.stringify(request) };
+}
 
 test("the keyboard sheet opens with ? and lists every key once", async () => {
   await open();
   await page.keyboard.press("?");
   const sheet = page.getByRole("dialog", { name: "Keyboard" });
   await sheet.waitFor();
-  const keys = (await sheet.locator("section").allTextContents()).slice(0, 4);
-  assert.ok(keys.length === 4);
   const names = await sheet
     .locator("section")
     .evaluateAll((sections) =>
@@ -566,28 +668,45 @@ test("a store without pprof still gives a graph", async () => {
   await page.unrouteAll();
 });
 
-for (const [name, query] of [
-  ["graph", "?service=checkout"],
-  ["diff", "?service=checkout&compare=range&baseFrom=now-30m&baseUntil=now-15m"],
-  ["sandwich", "?service=checkout&view=sandwich"],
-  ["empty page", "?service=gone"],
-]) {
+const AUDITED = {
+  graph: { query: "?service=checkout" },
+  table: { query: "?view=table&search=json" },
+  diff: { query: "?service=checkout&compare=range&baseFrom=now-30m&baseUntil=now-15m" },
+  "diff of labels": { query: "?service=checkout&compare=labels&baseService=cart" },
+  sandwich: { query: "?service=checkout&view=sandwich" },
+  split: { query: "?service=checkout&groupBy=pod" },
+  "empty page": { query: "?service=gone" },
+  "keyboard sheet": { query: "", key: "?" },
+  "range dialog": { query: "", key: "t" },
+  "download menu": { query: "", key: "o" },
+  "label completion": { query: "?service=checkout", key: "l" },
+};
+for (const [name, { query, key }] of Object.entries(AUDITED)) {
   for (const dark of [false, true]) {
     test(`axe finds nothing serious: ${name}, ${dark ? "dark" : "light"}`, async () => {
       await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
       await open(query);
-      const violations = await audit(page);
-      assert.deepEqual(violations, []);
+      if (key) await page.keyboard.press(key);
+      if (key === "l") await page.getByRole("listbox").getByRole("option").first().waitFor();
+      await shot(`${name.replaceAll(" ", "-")}-${dark ? "dark" : "light"}`);
+      assert.deepEqual(await audit(page), []);
     });
   }
 }
 
 test("on a phone nothing is wider than the screen", async () => {
   await page.setViewportSize({ width: 390, height: 844 });
-  await open("?service=checkout");
-  const width = await page.locator("html").evaluate((html) => html.scrollWidth);
-  assert.equal(width, 390);
-  await shot("phone");
+  for (const name of ["graph", "diff", "diff of labels", "sandwich", "split", "keyboard sheet"]) {
+    const { query, key } = AUDITED[name];
+    await open(query);
+    if (key) await page.keyboard.press(key);
+    const width = await page.locator("html").evaluate((html) => html.scrollWidth);
+    assert.equal(width, 390, name);
+    if (shots) {
+      const path = `${shots}/phone-${name.replaceAll(" ", "-")}.png`;
+      await page.screenshot({ path, fullPage: !key });
+    }
+  }
   await page.setViewportSize({ width: 1280, height: 800 });
 });
 

@@ -74,7 +74,7 @@ function withFindings(found: Diagnosis, checks: Check[]): Diagnosis {
     ...found,
     findings,
     title: findings[0].title,
-    text: `${found.title}. What this host lacks, and how to mend it:`,
+    text: `${found.title}, and stoker doctor says why:`,
     commands: found.commands.filter(({ command }) => command === STATUS.command),
   };
 }

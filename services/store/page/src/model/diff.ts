@@ -74,6 +74,13 @@ function share(value: number, total: number): number {
   return total > 0 ? value / total : 0;
 }
 
+const SIGNS = { new: "+", gone: "×", more: "▲", less: "▼", same: "=" };
+
+// The mark alone, for where there is no room for the amount.
+export function changeSign(change: Change): string {
+  return SIGNS[change.kind];
+}
+
 // The text mark of a change: colour alone must not carry the message.
 export function changeMark(change: Change): string {
   const points = `${(Math.abs(change.delta) * 100).toFixed(1)} pp`;

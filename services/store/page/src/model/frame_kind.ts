@@ -26,7 +26,8 @@ const REASONS: Record<string, string> = {
   "compat task": "32-bit programs are not unwound",
 };
 
-export function explainFrame(name: string): FrameExplanation {
+// `path`: the mapping's, where the pprof gave it.
+export function explainFrame(name: string, path = ""): FrameExplanation {
   const unwind = UNWIND.exec(name);
   if (unwind) return { kind: "truncated", text: explainUnwind(unwind[1]) };
   if (name === "other") {
@@ -41,8 +42,14 @@ export function explainFrame(name: string): FrameExplanation {
       text: "The address lies in no known file, as in code made at run time without a perf map.",
     };
   }
+  if (name === "[anon]") {
+    return {
+      kind: "unknown",
+      text: "Code in memory of no file: made at run time, as by a JIT compiler, without a perf map.",
+    };
+  }
   const module = BRACKETED.exec(name);
-  if (module) return { kind: "module", text: explainModule(module[1]) };
+  if (module) return { kind: "module", text: explainModule(module[1], path) };
   return { kind: "function", text: "" };
 }
 
@@ -52,12 +59,18 @@ function explainUnwind(reason: string): string {
   return `The stack is cut off here, its callers are missing: ${meaning ?? reason}.`;
 }
 
-function explainModule(module: string): string {
+function explainModule(module: string, path: string): string {
   if (/^(kernel|vmlinux|kernel\.kallsyms)/.test(module)) {
-    return "Kernel code without a name: /proc/kallsyms was hidden from the collector.";
+    return (
+      "Kernel code without a name: no symbol covers the address, or /proc/kallsyms was hidden from " +
+      "the collector (kernel.kptr_restrict, CAP_SYSLOG)."
+    );
   }
   if (module === "vdso" || module === "[vdso]") {
     return "The kernel's code inside each process; it has few names.";
+  }
+  if (path.startsWith("[")) {
+    return `An address of the kernel's module ${module} that none of its symbols covers.`;
   }
   return (
     `${module} has no symbol for this address. Install its debug symbols or set a debuginfod ` +

@@ -1,7 +1,7 @@
 // Search for functions by name: a part of it in any case, "…" for the whole name, /…/ for a
 // regular expression.
 
-import { shareOf, type Node, type Tree } from "./tree";
+import { shareOf, walk, weight, type Node, type Tree } from "./tree";
 
 export type Matcher = (name: string) => boolean;
 
@@ -62,4 +62,14 @@ export function find(tree: Tree, matches: Matcher): Found {
     for (const child of node.children) work.push([child, within || hit]);
   }
   return { nodes, share };
+}
+
+// The heaviest node that matches; null where none does.
+export function largestMatch(tree: Tree, matches: Matcher): Node | null {
+  let best: Node | null = null;
+  walk(tree.root, (node) => {
+    if (!node.frame || !matches(node.name)) return;
+    if (!best || weight(tree, node) > weight(tree, best)) best = node;
+  });
+  return best;
 }

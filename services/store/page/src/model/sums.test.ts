@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { changeMark, changeOf, diffTree } from "./diff";
 import { sandwich } from "./sandwich";
-import { exactly, find, parseQuery } from "./search";
+import { gapsOf } from "./gaps";
+import { exactly, find, largestMatch, parseQuery } from "./search";
 import { nodeAt, show, treeOf } from "./testing";
 import { sortTop, topTable } from "./top";
 import { focusOn } from "./transform";
@@ -97,4 +98,22 @@ test("search", () => {
   assert.deepEqual(search(exactly("json")), { nodes: 1, share: 0.6 });
   assert.equal(parseQuery("  ").matches, null);
   assert.match(parseQuery("/(/").error, /parenthes|group/i);
+});
+
+// What is not named, not whole or folded is summed up once for each stack.
+test("gaps", () => {
+  const tree = singleTree(
+    treeOf("main;[libz.so.1] 10", "[unwind: no rule];[libz.so.1];f 20", "main;other 5", "main 65"),
+  );
+  assert.deepEqual(gapsOf(tree), { truncated: 0.2, unnamed: 0.1, folded: 0.05 });
+  const diff = diffTree(treeOf("main;[unknown] 1", "main 9"), treeOf("main 30"), true);
+  assert.equal(gapsOf(diff).unnamed.toFixed(3), "0.050");
+});
+
+// Enter in the search goes to the heaviest match, wherever it lies.
+test("largest match", () => {
+  const tree = singleTree(treeOf("a;json 3", "b;json;json 4", "c 9"));
+  const matches = parseQuery("json").matches!;
+  assert.equal(largestMatch(tree, matches), nodeAt(tree.root, "b;json"));
+  assert.equal(largestMatch(tree, parseQuery("nowhere").matches!), null);
 });

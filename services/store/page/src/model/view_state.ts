@@ -20,6 +20,8 @@ export interface ViewState {
   focus: string;
   ignore: string;
   sandwich: string;
+  // The table's column, with `-` in front for the smallest first; empty: the usual one.
+  sort: string;
   inverted: boolean;
   collapsed: boolean;
   colours: "module" | "name";
@@ -46,6 +48,7 @@ export const DEFAULT_STATE: ViewState = {
   focus: "",
   ignore: "",
   sandwich: "",
+  sort: "",
   inverted: false,
   collapsed: false,
   colours: "module",

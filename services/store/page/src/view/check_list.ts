@@ -10,17 +10,20 @@ export function checkList(checks: Check[]): HTMLElement {
   return h("ul", { class: "checks" }, ...checks.map(row));
 }
 
-function row({ id, level, title, detail, remedy }: Check): HTMLElement {
+function row(check: Check): HTMLElement {
+  const { id, level, title } = check;
   return h(
     "li",
     { class: level, "data-check": id },
     h("span", { class: "mark", role: "img", "aria-label": WORDS[level] }, MARKS[level]),
-    h(
-      "div",
-      {},
-      h("p", { class: "check" }, title),
-      detail === "" ? null : h("p", { class: "hint" }, detail),
-      remedy === "" ? null : h("p", { class: "remedy" }, remedy),
-    ),
+    h("div", {}, h("p", { class: "check" }, title), ...explanation(check)),
   );
+}
+
+// What a check says below its title.
+export function explanation({ detail, remedy }: Check): HTMLElement[] {
+  return [
+    ...(detail === "" ? [] : [h("p", { class: "hint" }, detail)]),
+    ...(remedy === "" ? [] : [h("p", { class: "remedy" }, remedy)]),
+  ];
 }

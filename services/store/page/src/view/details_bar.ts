@@ -2,7 +2,8 @@
 
 import { changeMark, changeOf } from "../model/diff";
 import { explainFrame } from "../model/frame_kind";
-import { preorder, shareOf, weight, type Node, type Tree } from "../model/tree";
+import type { Gaps } from "../model/gaps";
+import { shareOf, weight, type Node, type Tree } from "../model/tree";
 import { formatShare, formatValue } from "../model/units";
 import { button, h } from "./dom";
 
@@ -13,6 +14,14 @@ export interface FrameActions {
   search: (name: string) => void;
   copy: (name: string) => void;
 }
+
+export interface Lacks {
+  gaps: Gaps;
+  // How many branches are left out for being too narrow.
+  hidden: number;
+}
+
+const NOTHING: Lacks = { gaps: { truncated: 0, unnamed: 0, folded: 0 }, hidden: 0 };
 
 export class DetailsBar {
   readonly element = h("section", { class: "details", "aria-label": "Frame details" });
@@ -41,11 +50,11 @@ export class DetailsBar {
     return this.name;
   }
 
-  // `hidden`: how many branches the graph leaves out for being too narrow.
-  show(tree: Tree, node: Node, unit: string, hidden = 0): void {
+  // `lacks`: what the graph cannot show of the profile.
+  show(tree: Tree, node: Node, unit: string, lacks: Lacks = NOTHING): void {
     this.name = node.frame ? node.name : "";
     this.actions.hidden = !node.frame;
-    const about = node.frame ? aboutFrame(node) : aboutRoot(tree, hidden);
+    const about = node.frame ? aboutFrame(node) : aboutRoot(lacks);
     this.text.replaceChildren(
       h("div", { class: "title" }, node.frame ? node.name : "All stacks", ...badges(node)),
       h("div", { class: "numbers" }, ...numbers(tree, node, unit)),
@@ -66,7 +75,7 @@ function badges(node: Node): HTMLElement[] {
 
 // What is known of a frame: why it has no name, else where it is.
 function aboutFrame({ name, note }: Node): string {
-  const explanation = explainFrame(name).text;
+  const explanation = explainFrame(name, note?.module).text;
   const parts: string[] = explanation ? [explanation] : [];
   if (!note) return parts.join("");
   if (note.file) parts.push(note.line > 0 ? `${note.file}:${note.line}` : note.file);
@@ -75,18 +84,19 @@ function aboutFrame({ name, note }: Node): string {
   return parts.join(" · ");
 }
 
-// What is not to be seen: folded by the store, or too narrow; else how to go on.
-function aboutRoot(tree: Tree, hidden: number): string {
-  let folded = 0;
-  for (const node of preorder(tree.root)) {
-    if (node.name === "other" && node.children.length === 0) folded += shareOf(tree, node);
-  }
-  const narrow =
-    hidden > 0
-      ? ` ${formatValue(hidden, "count")} branches are too narrow to draw until then.`
-      : "";
-  if (folded === 0) return `Click a frame to zoom.${narrow} Press ? for the keyboard.`;
-  return `${formatShare(folded)} is in frames that the store folded into “other”.`;
+// What is not to be seen: without a name, cut off, folded by the store, too narrow; how to go on.
+function aboutRoot({ gaps: { truncated, unnamed, folded }, hidden }: Lacks): string {
+  const gaps = [
+    unnamed > 0 ? `${formatShare(unnamed)} without a symbol` : "",
+    truncated > 0 ? `${formatShare(truncated)} in stacks that are cut off` : "",
+    folded > 0 ? `${formatShare(folded)} folded by the store into “other”` : "",
+  ].filter((gap) => gap !== "");
+  const parts = [
+    gaps.length > 0 ? `${gaps.join(", ")}: hatched frames say why.` : "Click a frame to zoom.",
+    hidden > 0 ? `${formatValue(hidden, "count")} branches are too narrow to draw: zoom.` : "",
+    gaps.length === 0 || hidden === 0 ? "Press ? for the keyboard." : "",
+  ];
+  return parts.filter((part) => part !== "").join(" ");
 }
 
 function numbers(tree: Tree, node: Node, unit: string): HTMLElement[] {
@@ -118,6 +128,6 @@ export function describeNode(tree: Tree, node: Node, unit: string): string {
       `${share} of all, ${formatValue(node.total, unit)}, self ${formatValue(node.self, unit)}`,
     );
   if (node.note?.inlined) parts.push("inlined");
-  if (node.frame) parts.push(explainFrame(node.name).text);
+  if (node.frame) parts.push(explainFrame(node.name, node.note?.module).text);
   return parts.filter((part) => part !== "").join(", ");
 }

@@ -1,7 +1,7 @@
 // What stands in the graph's place when there is none: the cause and what to do about it.
 
 import type { Action, Diagnosis } from "../model/diagnosis";
-import { checkList } from "./check_list";
+import { checkList, explanation } from "./check_list";
 import { button, h } from "./dom";
 
 export class EmptyState {
@@ -26,9 +26,17 @@ export class EmptyState {
     this.element.replaceChildren(
       h("h2", {}, diagnosis.title),
       h("p", {}, diagnosis.text),
-      ...(diagnosis.findings.length > 0 ? [checkList(diagnosis.findings)] : []),
+      ...findingsOf(diagnosis),
       ...(commands.length > 0 ? [h("ul", { class: "commands" }, ...commands)] : []),
       ...(actions.length > 0 ? [h("p", { class: "actions" }, ...actions)] : []),
     );
   }
+}
+
+// The one that gave the title needs no title of its own.
+function findingsOf({ title, findings }: Diagnosis): HTMLElement[] {
+  const [first, ...others] = findings;
+  if (!first) return [];
+  if (first.title !== title) return [checkList(findings)];
+  return [...explanation(first), ...(others.length > 0 ? [checkList(others)] : [])];
 }

@@ -1,6 +1,6 @@
 // A flame graph on a canvas, in a box that scrolls, with a tree for assistive technology beside it.
 
-import { changeMark, changeOf } from "../model/diff";
+import { changeMark, changeOf, changeSign } from "../model/diff";
 import { explainFrame } from "../model/frame_kind";
 import { boxAt, boxOf, layoutBoxes, type Box, type Layout } from "../model/layout";
 import type { Matcher } from "../model/search";
@@ -130,7 +130,8 @@ export class FlameView {
     );
   }
 
-  private reveal(node: Node): void {
+  // Scrolls to a node.
+  reveal(node: Node): void {
     const depth = depthOf(node);
     const y = this.upward ? this.contentHeight() - (depth + 1) * ROW_HEIGHT : depth * ROW_HEIGHT;
     const { scrollTop, clientHeight } = this.element;
@@ -225,8 +226,9 @@ export class FlameView {
     context.font = font;
     const middle = y + (ROW_HEIGHT - 1) / 2 + 0.5;
     let room = width;
-    if (tree.diff && node.frame && width > MARK_ROOM * 1.4) {
-      const mark = changeMark(changeOf(tree, node));
+    if (tree.diff && node.frame) {
+      const change = changeOf(tree, node);
+      const mark = width > MARK_ROOM * 1.4 ? changeMark(change) : changeSign(change);
       context.textAlign = "right";
       context.fillText(mark, box.x + width - 5, middle);
       room -= context.measureText(mark).width + 8;

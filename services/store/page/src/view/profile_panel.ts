@@ -2,8 +2,9 @@
 
 import { diffPaint, framePaint } from "../model/colour";
 import { changeOf, diffTree } from "../model/diff";
+import { gapsOf } from "../model/gaps";
 import { findByKey, pathKey } from "../model/path_key";
-import { exactly, find, parseQuery, type Query } from "../model/search";
+import { exactly, find, largestMatch, parseQuery, type Query } from "../model/search";
 import { collapseRecursion, focusOn, ignore, invert, invertGroups } from "../model/transform";
 import { singleTree, withRoot, type Node, type Tree } from "../model/tree";
 import { formatShare } from "../model/units";
@@ -38,6 +39,7 @@ export class ProfilePanel {
     placeholder: "Search functions, /regex/",
     "aria-label": "Search functions",
     oninput: () => this.set({ search: this.search.value }),
+    onkeydown: (e) => this.searchKey(e as KeyboardEvent),
   });
   private readonly found = h("span", { class: "found", role: "status" });
   private readonly switches = h("div", {
@@ -49,9 +51,11 @@ export class ProfilePanel {
   private readonly key = h(
     "p",
     { class: "key" },
-    h("span", { class: "less" }, "▼ less than A"),
-    h("span", {}, "= same"),
     h("span", { class: "more" }, "▲ more than A"),
+    h("span", { class: "less" }, "▼ less than A"),
+    h("span", { class: "more" }, "+ new: not in A"),
+    h("span", { class: "less" }, "× gone: only in A"),
+    h("span", {}, "= same"),
     h("span", {}, "pp: percentage points"),
   );
   private readonly details: DetailsBar;
@@ -94,6 +98,7 @@ export class ProfilePanel {
         set({ search: this.state?.search === search ? "" : search });
       },
       sandwich: (name) => this.openSandwich(name),
+      sort: (sort) => set({ sort }),
     });
     this.sandwich = new SandwichView((tree, node) => this.details.show(tree, node, this.unit));
     this.body.append(this.table.element, this.flame.element, this.sandwich.element);
@@ -152,6 +157,34 @@ export class ProfilePanel {
     this.search.select();
   }
 
+  // Enter goes to the largest match, Escape forgets the search.
+  private searchKey(event: KeyboardEvent): void {
+    if (event.key === "Enter") {
+      this.goToMatch();
+    } else if (event.key === "Escape") {
+      this.search.value = "";
+      this.search.blur();
+      this.set({ search: "" });
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  private goToMatch(): void {
+    const { matches } = this.query;
+    const match = matches && this.drawn && largestMatch(this.drawn, matches);
+    if (!match || !this.state) return;
+    if (this.state.view === "table" || this.state.view === "sandwich") this.set({ view: "both" });
+    if (this.state.zoom !== "") this.set({ zoom: "" });
+    this.flame.focus();
+    this.select(match);
+    this.flame.reveal(match);
+  }
+
+  focusTable(): void {
+    this.table.focus();
+  }
+
   focusFlame(): void {
     this.flame.focus();
   }
@@ -179,9 +212,9 @@ export class ProfilePanel {
   }
 
   private about(node: Node | null): void {
-    if (this.drawn && node) {
-      this.details.show(this.drawn, node, this.unit, this.flame.hiddenBranches);
-    }
+    if (!this.drawn || !this.shaped || !node) return;
+    const lacks = { gaps: gapsOf(this.shaped), hidden: this.flame.hiddenBranches };
+    this.details.show(this.drawn, node, this.unit, lacks);
   }
 
   private reshape(state: ViewState, data: ProfileData): void {
@@ -254,7 +287,7 @@ export class ProfilePanel {
     this.body.dataset.view = state.view;
     const { matches } = this.query;
     const selected = this.selected();
-    if (state.view !== "flame") this.table.show(shaped, this.unit, matches);
+    if (state.view !== "flame") this.table.show(shaped, this.unit, matches, state.sort);
     if (state.view === "flame" || state.view === "both") {
       this.flame.show({
         tree: drawn,

@@ -5,7 +5,7 @@ import { addsUp, parseProfileType } from "../model/profile_type";
 import { formatValue } from "../model/units";
 import { button, h, refill, svg } from "./dom";
 
-const SPARK_WIDTH = 64;
+const SPARK_WIDTH = 52;
 const SPARK_HEIGHT = 18;
 const SEARCH_FROM = 9;
 

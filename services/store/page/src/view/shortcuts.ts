@@ -16,7 +16,7 @@ export interface ShortcutGroup {
   shortcuts: Shortcut[];
 }
 
-type InsideName = "In the flame graph" | "In the timeline";
+type InsideName = "In the flame graph" | "In the search" | "In the table" | "In the timeline";
 
 // Keys that a focused part handles itself, for the sheet only.
 const INSIDE: Array<[InsideName, Array<[string, string]>]> = [
@@ -29,6 +29,8 @@ const INSIDE: Array<[InsideName, Array<[string, string]>]> = [
       ["Home", "select the root"],
     ],
   ],
+  ["In the search", [["Enter", "go to the largest match"]]],
+  ["In the table", [["↑ ↓", "next function"]]],
   [
     "In the timeline",
     [
@@ -57,7 +59,7 @@ export class Shortcuts {
   // `inside`: which of the parts that handle keys themselves are there.
   constructor(
     private readonly groups: ShortcutGroup[],
-    inside: InsideName[] = ["In the flame graph", "In the timeline"],
+    inside = INSIDE.map(([title]) => title),
   ) {
     this.sheet = h("dialog", { class: "sheet", "aria-label": "Keyboard" });
     this.sheet.append(

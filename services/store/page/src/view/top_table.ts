@@ -2,19 +2,25 @@
 
 import { changeMark, changeOf } from "../model/diff";
 import { explainFrame } from "../model/frame_kind";
+import { baseName } from "../model/pprof";
 import type { Matcher } from "../model/search";
 import { sortTop, topTable, type TopColumn, type TopRow } from "../model/top";
 import type { Tree } from "../model/tree";
 import { formatShare, formatValue } from "../model/units";
 import { button, h, refill } from "./dom";
 
+// `self`, or `-self` for the smallest first; empty for the usual order.
+export type SortText = string;
+
 export interface TopEvents {
   // A function was chosen: find it in the flame graph.
   find: (name: string) => void;
   sandwich: (name: string) => void;
+  sort: (order: SortText) => void;
 }
 
 const PAGE = 200;
+const COLUMNS: TopColumn[] = ["name", "self", "total", "delta"];
 
 export class TopTable {
   readonly element: HTMLElement;
@@ -36,17 +42,40 @@ export class TopTable {
       h("table", {}, h("thead", {}, this.head), this.body),
       this.more,
     );
+    this.body.addEventListener("keydown", (e) => this.move(e));
   }
 
-  show(tree: Tree, unit: string, matches: Matcher | null): void {
+  show(tree: Tree, unit: string, matches: Matcher | null, order: SortText): void {
     if (tree !== this.tree) this.rows = topTable(tree);
-    const becameDiff = tree.diff && !this.tree?.diff;
-    if (becameDiff) this.column = "delta";
-    if (!tree.diff && this.column === "delta") this.column = "self";
+    this.setOrder(order, tree.diff);
     this.tree = tree;
     this.unit = unit;
     this.matches = matches;
     this.render();
+  }
+
+  focus(): void {
+    const first = this.body.querySelector<HTMLElement>("button");
+    (first ?? this.element).focus();
+  }
+
+  private setOrder(order: SortText, diff: boolean): void {
+    const column = order.replace(/^-/, "") as TopColumn;
+    const known = COLUMNS.includes(column) && (diff || column !== "delta");
+    this.column = known ? column : diff ? "delta" : "self";
+    this.descending = !(known && order.startsWith("-"));
+  }
+
+  // The same button of the row above or below.
+  private move(event: KeyboardEvent): void {
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    const cell = (event.target as Element).closest("tr");
+    if (step === 0 || !cell) return;
+    const next = step > 0 ? cell.nextElementSibling : cell.previousElementSibling;
+    const kind = (event.target as Element).classList.contains("sandwich") ? "sandwich" : "frame";
+    next?.querySelector<HTMLElement>(`button.${kind}`)?.focus();
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   // The function with the largest self value.
@@ -85,11 +114,7 @@ export class TopTable {
   private header(title: string, column: TopColumn): HTMLElement {
     const active = this.column === column;
     const order = this.descending ? "descending" : "ascending";
-    const sort = (): void => {
-      this.descending = active ? !this.descending : true;
-      this.column = column;
-      this.render();
-    };
+    const sort = (): void => this.events.sort(active && this.descending ? `-${column}` : column);
     const mark = active ? (this.descending ? " ▾" : " ▴") : "";
     return h(
       "th",
@@ -107,16 +132,21 @@ export class TopTable {
       h(
         "td",
         { class: "name" },
-        button(name, () => this.events.find(row.name), {
-          class: `frame ${kind}`,
-          title: name,
-        }),
-        button("⇅", () => this.events.sandwich(row.name), {
-          class: "sandwich",
-          "data-key": `sandwich ${name}`,
-          title: "Sandwich",
-          "aria-label": `Sandwich of ${name}`,
-        }),
+        h(
+          "div",
+          { class: "cell" },
+          button(name, () => this.events.find(row.name), {
+            class: `frame ${kind}`,
+            title: name,
+          }),
+          h("span", { class: "where" }, placeOf(row)),
+          button("⇅", () => this.events.sandwich(row.name), {
+            class: "sandwich",
+            "data-key": `sandwich ${name}`,
+            title: "Sandwich",
+            "aria-label": `Sandwich of ${name}`,
+          }),
+        ),
       ),
       this.valueCell(tree, "self", row.self, row.baseSelf),
       this.valueCell(tree, "total", row.total, row.baseTotal),
@@ -143,5 +173,14 @@ export class TopTable {
 
 function changeCell(tree: Tree, row: TopRow): HTMLElement {
   const change = changeOf(tree, row);
-  return h("td", { class: `change ${change.delta > 0 ? "more" : "less"}` }, changeMark(change));
+  const side = change.kind === "same" ? "" : change.delta > 0 ? "more" : "less";
+  return h("td", { class: `change ${side}` }, changeMark(change));
+}
+
+// Where a function is, in short: the table has room for it only when it is wide.
+function placeOf({ note }: TopRow): string {
+  if (!note) return "";
+  const file = note.file === "" ? "" : baseName(note.file);
+  const line = note.line > 0 && file !== "" ? `:${note.line}` : "";
+  return [file + line, baseName(note.module)].filter((part) => part !== "").join(" · ");
 }
