@@ -87,9 +87,13 @@ export class FilterField {
     this.commit(filter);
   }
 
+  private completionHere(): Completion | null {
+    const { value, selectionStart } = this.input;
+    return completionAt(value, selectionStart ?? value.length);
+  }
+
   private async complete(): Promise<void> {
-    const cursor = this.input.selectionStart ?? this.input.value.length;
-    const at = completionAt(this.input.value, cursor);
+    const at = this.completionHere();
     const request = ++this.request;
     if (!at) return this.close();
     const all = await (
@@ -140,9 +144,11 @@ export class FilterField {
   }
 
   private take(choice: string): void {
-    if (!this.at) return;
-    const { text, cursor } = applyCompletion(this.input.value, this.at, choice);
-    const finished = this.at.part === "value";
+    // More may have been typed since the choices were asked for.
+    const at = this.completionHere();
+    if (!at || at.part !== this.at?.part || at.label !== this.at.label) return;
+    const { text, cursor } = applyCompletion(this.input.value, at, choice);
+    const finished = at.part === "value";
     this.input.value = text;
     this.input.setSelectionRange(cursor, cursor);
     this.close();
