@@ -496,7 +496,11 @@ class Parser {
 
   static bool ReadAugmentation(Cursor& body, std::string_view augmentation, Cie& cie) {
     if (augmentation.empty()) return true;
-    if (!augmentation.starts_with('z')) return false;
+    if (!augmentation.starts_with('z')) {
+      // As assemblers write .debug_frame: letters that have no data.
+      cie.signal_frame = augmentation.find('S') != std::string_view::npos;
+      return augmentation.find_first_not_of("SB") == std::string_view::npos;
+    }
     cie.has_data = true;
     Cursor data(body.Bytes(body.Unsigned()));
     for (const char letter : augmentation.substr(1)) {
