@@ -4,12 +4,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-bazel test --keep_going --test_output=errors //tests/golden/... || true
-outputs=out/testlogs/tests/golden/proto/descriptor_test/test.outputs/outputs.zip
-python3 - "$outputs" tests/golden/proto <<'PY'
-import sys
+targets=(//tests/golden/... //services/store:golden_test)
+bazel test --keep_going --test_output=errors "${targets[@]}" || true
+python3 - <<'PY'
 import zipfile
 
-zipfile.ZipFile(sys.argv[1]).extract("descriptors.txt", sys.argv[2])
+GOLDENS = [
+    ("tests/golden/proto/descriptor_test", "descriptors.txt", "tests/golden/proto"),
+    ("services/store/golden_test", "requests.golden", "services/store/testdata"),
+]
+for test, name, folder in GOLDENS:
+    with zipfile.ZipFile(f"out/testlogs/{test}/test.outputs/outputs.zip") as outputs:
+        outputs.extract(name, folder)
 PY
-git diff --stat -- tests/golden
+git diff --stat -- tests/golden services/store/testdata

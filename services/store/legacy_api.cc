@@ -237,6 +237,18 @@ absl::StatusOr<json> RenderJson(const Querier& querier, const QueryParameters& p
   return out;
 }
 
+// The merged stacks as a graph in Graphviz' language; "" when there are none.
+absl::StatusOr<std::string> RenderDot(const Querier& querier, const QueryParameters& parameters,
+                                      absl::Time now) {
+  STOKER_ASSIGN_OR_RETURN(const Range range,
+                          RangeOf(parameters.Get("from"), parameters.Get("until"), now));
+  STOKER_ASSIGN_OR_RETURN(const Halves halves, Split(querier, parameters.Get("query"), range));
+  auto request = MergeRequest(halves, range, MaxNodes(parameters));
+  request.set_format(querier::v1::PROFILE_FORMAT_DOT);
+  STOKER_ASSIGN_OR_RETURN(const auto merged, querier.SelectMergeStacktraces(request));
+  return merged.dot();
+}
+
 absl::StatusOr<json> RenderDiffJson(const Querier& querier, const QueryParameters& parameters,
                                     absl::Time now) {
   querier::v1::DiffRequest request;
@@ -293,7 +305,12 @@ absl::StatusOr<json> LabelValuesJson(const Querier& querier, const QueryParamete
 }  // namespace
 
 http::Response LegacyApi::Render(const http::Request& request) const {
-  return JsonResponse(RenderJson(querier_, QueryParameters(request.query), clock_.Now()));
+  const QueryParameters parameters(request.query);
+  if (parameters.Get("format") == "dot") {
+    auto dot = RenderDot(querier_, parameters, clock_.Now());
+    return dot.ok() ? http::Text(200, *std::move(dot)) : ErrorOf(dot.status());
+  }
+  return JsonResponse(RenderJson(querier_, parameters, clock_.Now()));
 }
 
 http::Response LegacyApi::RenderDiff(const http::Request& request) const {

@@ -3,9 +3,11 @@
 #include "services/store/legacy_api.h"
 #include "services/store/maintenance_thread.h"
 #include "services/store/metrics.h"
+#include "services/store/operations_api.h"
 #include "services/store/pusher.h"
 #include "services/store/querier.h"
 #include "services/store/routes.h"
+#include "services/store/settings.h"
 #include "services/store/storage.h"
 #include "services/store/storage_flags.h"
 
@@ -26,6 +28,14 @@ runtime::ServiceInfo Info() {
           .http_max_body_bytes = std::size_t{256} << 20};
 }
 
+ProcessFacts FactsOf(const runtime::Options& options) {
+  ProcessFacts facts = {
+      .node_name = options.node_name, .http_listen = options.http_listen, .flags = options.flags};
+  facts.flags["http.listen"] = options.http_listen;
+  facts.flags["node-name"] = options.node_name;
+  return facts;
+}
+
 absl::Status Run(runtime::Service& service) {
   Metrics metrics(service.metrics());
   // The store takes nothing from it, and says which one the others run.
@@ -43,6 +53,10 @@ absl::Status Run(runtime::Service& service) {
     service.HandleHttp(std::move(method), std::move(path), std::move(handler));
   };
   AddRoutes(pusher, querier, legacy, add);
+  STOKER_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Settings> settings,
+      Settings::Open(service.options().data_dir + "/settings.json", service.clock()));
+  AddOperationsApi(FactsOf(service.options()), *settings, service.clock(), add);
   AddDiagnosis(service.options().flags.at("doctor-file"), add);
   const MaintenanceThread maintenance(*storage, metrics, interval);
   STOKER_RETURN_IF_ERROR(service.Serve({}));

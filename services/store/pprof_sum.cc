@@ -6,6 +6,8 @@
 
 #include <xxhash.h>
 
+#include "services/store/tree.h"
+
 namespace stoker::store {
 namespace {
 
@@ -15,15 +17,44 @@ std::int64_t PeriodOf(std::string_view name) {
   return name == "memory" ? 512 * 1024 : 1;
 }
 
+// The stacks that begin with the functions of `call_site`.
+std::vector<bool> Under(const Symbols& symbols, const std::vector<std::string>& call_site) {
+  constexpr std::uint32_t kOff = UINT32_MAX;
+  const auto& stacks = symbols.stacks();
+  // How many of the names each stack has met; kOff once it met another.
+  std::vector<std::uint32_t> met(stacks.size(), 0);
+  std::vector<bool> under(stacks.size(), call_site.empty());
+  for (std::size_t n = 1; n < stacks.size(); ++n) {
+    met[n] = met[stacks[n].parent];
+    const Symbols::Location& location = symbols.locations()[stacks[n].location];
+    const auto lines = symbols.LinesOf(location);
+    const auto meet = [&](std::string_view name) {
+      if (met[n] == kOff || met[n] == call_site.size()) return;
+      met[n] = name == call_site[met[n]] ? met[n] + 1 : kOff;
+    };
+    if (lines.empty()) meet(UnresolvedName(symbols, location));
+    for (std::size_t i = lines.size(); i-- > 0;) {
+      meet(symbols.String(symbols.functions()[lines[i].function].name));
+    }
+    under[n] = met[n] == call_site.size();
+  }
+  return under;
+}
+
 }  // namespace
 
 void PprofSum::Add(const Symbols& symbols, std::span<const std::int64_t> sums) {
   locations_.assign(symbols.locations().size(), 0);
+  leaf_locations_.assign(options_.aggregate_callees ? symbols.locations().size() : 0, 0);
+  const std::vector<bool> under = Under(symbols, options_.call_site);
   for (std::uint32_t n = 0; n < sums.size(); ++n) {
-    if (sums[n] == 0) continue;
+    if (sums[n] == 0 || !under[n]) continue;
     const std::size_t start = pool_.size();
     for (std::uint32_t stack = n; stack != Symbols::kRoot; stack = symbols.stacks()[stack].parent) {
-      pool_.push_back(Location(symbols, symbols.stacks()[stack].location));
+      const std::size_t kept = pool_.size() - start;
+      if (options_.keep_locations != 0 && kept == options_.keep_locations) break;
+      pool_.push_back(Location(symbols, symbols.stacks()[stack].location,
+                               kept == 0 && options_.aggregate_callees));
     }
     const std::span<const std::uint64_t> key(pool_.data() + start, pool_.size() - start);
     const auto found = index_.FindOrInsert(
@@ -42,8 +73,9 @@ void PprofSum::Add(const Symbols& symbols, std::span<const std::int64_t> sums) {
   }
 }
 
-std::uint64_t PprofSum::Location(const Symbols& symbols, std::uint32_t location) {
-  if (locations_[location] != 0) return locations_[location];
+std::uint64_t PprofSum::Location(const Symbols& symbols, std::uint32_t location, bool is_leaf) {
+  std::uint64_t& id = (is_leaf ? leaf_locations_ : locations_)[location];
+  if (id != 0) return id;
   const Symbols::Location& original = symbols.locations()[location];
   lines_.clear();
   for (const Symbols::Line& line : symbols.LinesOf(original)) {
@@ -55,8 +87,9 @@ std::uint64_t PprofSum::Location(const Symbols& symbols, std::uint32_t location)
                                               .start_line = function.start_line}),
          .line = line.line});
   }
-  return locations_[location] =
-             builder_.AddLocation(Mapping(symbols, original.mapping), original.address, lines_);
+  if (is_leaf && !lines_.empty()) lines_.front().line = 0;
+  const std::uint64_t address = is_leaf && !lines_.empty() ? 0 : original.address;
+  return id = builder_.AddLocation(Mapping(symbols, original.mapping), address, lines_);
 }
 
 std::uint64_t PprofSum::Mapping(const Symbols& symbols, std::uint32_t mapping) {

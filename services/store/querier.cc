@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "services/common/base/status.h"
+#include "services/store/dot_graph.h"
 #include "services/store/flame_graph.h"
+#include "services/store/heatmap.h"
 #include "services/store/pprof_sum.h"
 #include "services/store/request_check.h"
 #include "services/store/timeline.h"
@@ -45,10 +47,53 @@ types::v1::ProfileType TypeOf(const Labels& labels) {
   return type;
 }
 
+// Refuses malformed IDs. Returns whether the request asks for single spans, traces or profiles:
+// none is known by its ID here, so nothing matches.
+template <typename Request>
+absl::StatusOr<bool> AsksForIds(const Request& request) {
+  STOKER_RETURN_IF_ERROR(CheckProfileIds(request.profile_id_selector()));
+  STOKER_RETURN_IF_ERROR(CheckTraceIds(request.trace_id_selector()));
+  bool asks = !request.profile_id_selector().empty() || !request.trace_id_selector().empty();
+  if constexpr (requires { request.span_selector(); }) {
+    STOKER_RETURN_IF_ERROR(CheckSpanIds(request.span_selector()));
+    asks = asks || !request.span_selector().empty();
+  }
+  return asks;
+}
+
 std::vector<std::string> CallSite(const types::v1::StackTraceSelector& selector) {
   std::vector<std::string> names;
   for (const types::v1::Location& location : selector.call_site()) names.push_back(location.name());
   return names;
+}
+
+// Exemplars must be of what the heatmap counts.
+absl::Status CheckHeatmapTypes(const querier::v1::SelectHeatmapRequest& request) {
+  const bool individual = request.query_type() == querier::v1::HEATMAP_QUERY_TYPE_INDIVIDUAL;
+  const bool span = request.query_type() == querier::v1::HEATMAP_QUERY_TYPE_SPAN;
+  if (!individual && !span) return InvalidArgument("valid heatmap query type must be specified");
+  if (request.exemplar_type() == types::v1::EXEMPLAR_TYPE_INDIVIDUAL && !individual) {
+    return InvalidArgument("individual exemplars only available for individual query type");
+  }
+  if (request.exemplar_type() == types::v1::EXEMPLAR_TYPE_SPAN && !span) {
+    return InvalidArgument("span exemplars only available for span query type");
+  }
+  return absl::OkStatus();
+}
+
+// The call for a pprof that a call for the format PPROF means.
+querier::v1::SelectMergeProfileRequest PprofRequest(
+    const querier::v1::SelectMergeStacktracesRequest& request) {
+  querier::v1::SelectMergeProfileRequest pprof;
+  pprof.set_profile_typeid(request.profile_typeid());
+  pprof.set_label_selector(request.label_selector());
+  pprof.set_start(request.start());
+  pprof.set_end(request.end());
+  pprof.set_max_nodes(request.max_nodes());
+  *pprof.mutable_stack_trace_selector() = request.stack_trace_selector();
+  *pprof.mutable_profile_id_selector() = request.profile_id_selector();
+  *pprof.mutable_trace_id_selector() = request.trace_id_selector();
+  return pprof;
 }
 
 }  // namespace
@@ -134,6 +179,16 @@ absl::StatusOr<querier::v1::SeriesResponse> Querier::Series(
   return response;
 }
 
+absl::StatusOr<std::int64_t> Querier::StepOf(std::int64_t start_ms, std::int64_t end_ms,
+                                             double seconds) const {
+  STOKER_ASSIGN_OR_RETURN(const std::int64_t step, CheckStep(seconds));
+  // In floating point: the range of two int64 does not fit one.
+  const double points =
+      (static_cast<double>(end_ms) - static_cast<double>(start_ms)) / static_cast<double>(step);
+  if (points <= static_cast<double>(storage_.limits().max_points)) return step;
+  return InvalidArgument("more than {} points: choose a larger step", storage_.limits().max_points);
+}
+
 absl::StatusOr<std::int64_t> Querier::MaxNodes(std::int64_t asked) const {
   const Limits& limits = storage_.limits();
   if (asked == 0) return limits.default_flame_graph_nodes;
@@ -154,25 +209,36 @@ absl::StatusOr<Tree> Querier::MergeTree(const querier::v1::SelectMergeStacktrace
                           CheckSelector(request.profile_typeid(), request.label_selector()));
   STOKER_ASSIGN_OR_RETURN(const TimeRange range, CheckRange(request.start(), request.end()));
   STOKER_ASSIGN_OR_RETURN(max_nodes, MaxNodes(request.max_nodes()));
+  STOKER_ASSIGN_OR_RETURN(const bool asks_for_ids, AsksForIds(request));
   const Query query(storage_, range);
-  STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(selector));
+  SeriesSet series;
+  if (!asks_for_ids) {
+    STOKER_ASSIGN_OR_RETURN(series, query.Series(selector));
+  }
   return query.MergeTree(series, CallSite(request.stack_trace_selector()));
 }
 
-absl::StatusOr<std::string> Querier::MergePprof(const std::string& profile_type,
-                                                const std::string& label_selector,
-                                                std::int64_t start_ms, std::int64_t end_ms,
-                                                std::int64_t max_samples) const {
-  STOKER_ASSIGN_OR_RETURN(const Selector selector, CheckSelector(profile_type, label_selector));
-  STOKER_ASSIGN_OR_RETURN(const TimeRange range, CheckRange(start_ms, end_ms));
-  STOKER_ASSIGN_OR_RETURN(const ProfileType type, ParseProfileType(profile_type));
+absl::StatusOr<std::string> Querier::MergePprof(
+    const querier::v1::SelectMergeProfileRequest& request) const {
+  STOKER_ASSIGN_OR_RETURN(const Selector selector,
+                          CheckSelector(request.profile_typeid(), request.label_selector()));
+  STOKER_ASSIGN_OR_RETURN(const TimeRange range, CheckRange(request.start(), request.end()));
+  STOKER_ASSIGN_OR_RETURN(const ProfileType type, ParseProfileType(request.profile_typeid()));
+  // Unlike a flame graph, a pprof is whole unless the caller asks for less.
+  if (request.max_nodes() != 0) STOKER_RETURN_IF_ERROR(MaxNodes(request.max_nodes()).status());
+  STOKER_ASSIGN_OR_RETURN(const bool asks_for_ids, AsksForIds(request));
   const Query query(storage_, range);
-  STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(selector));
-  PprofSum sum;
+  SeriesSet series;
+  if (!asks_for_ids) {
+    STOKER_ASSIGN_OR_RETURN(series, query.Series(selector));
+  }
+  PprofSum sum({.call_site = CallSite(request.stack_trace_selector()),
+                .keep_locations = request.stack_trace_selector().go_pgo().keep_locations(),
+                .aggregate_callees = request.stack_trace_selector().go_pgo().aggregate_callees()});
   STOKER_RETURN_IF_ERROR(query.ForEachSum(
       series,
       [&](const Symbols& symbols, std::span<const std::int64_t> sums) { sum.Add(symbols, sums); }));
-  return std::move(sum).Finish(type, range.end, max_samples);
+  return std::move(sum).Finish(type, range.end, request.max_nodes());
 }
 
 absl::StatusOr<querier::v1::SelectMergeStacktracesResponse> Querier::SelectMergeStacktraces(
@@ -180,31 +246,50 @@ absl::StatusOr<querier::v1::SelectMergeStacktracesResponse> Querier::SelectMerge
   if (!request.span_selector().empty() && !request.trace_id_selector().empty()) {
     return InvalidArgument("span_selector and trace_id_selector cannot be used together");
   }
+  if (request.async().type() == querier::v1::ASYNC_QUERY_TYPE_FORCE ||
+      !request.async().request_id().empty()) {
+    return Error(absl::StatusCode::kUnimplemented, "async queries are not enabled");
+  }
   querier::v1::SelectMergeStacktracesResponse response;
   if (request.format() == querier::v1::PROFILE_FORMAT_PPROF) {
-    STOKER_ASSIGN_OR_RETURN(const std::string pprof,
-                            MergePprof(request.profile_typeid(), request.label_selector(),
-                                       request.start(), request.end(), request.max_nodes()));
-    if (!response.mutable_pprof()->mutable_profile()->ParseFromString(pprof)) {
-      return Internal("merged profile is no pprof");
-    }
+    STOKER_ASSIGN_OR_RETURN(*response.mutable_pprof()->mutable_profile(),
+                            SelectMergeProfile(PprofRequest(request)));
     return response;
   }
   std::int64_t max_nodes = 0;
   STOKER_ASSIGN_OR_RETURN(const Tree tree, MergeTree(request, max_nodes));
   if (request.format() == querier::v1::PROFILE_FORMAT_TREE) {
     response.set_tree(EncodeTree(tree, max_nodes));
+  } else if (request.format() == querier::v1::PROFILE_FORMAT_DOT) {
+    STOKER_ASSIGN_OR_RETURN(const ProfileType type, ParseProfileType(request.profile_typeid()));
+    response.set_dot(EncodeDot(tree, type.sample_type, type.sample_unit, request.max_nodes()));
   } else {
     *response.mutable_flamegraph() = EncodeFlameGraph(tree, max_nodes);
   }
   return response;
 }
 
+absl::StatusOr<querier::v1::SelectMergeSpanProfileResponse> Querier::SelectMergeSpanProfile(
+    const querier::v1::SelectMergeSpanProfileRequest& request) const {
+  querier::v1::SelectMergeStacktracesRequest merge;
+  merge.set_profile_typeid(request.profile_typeid());
+  merge.set_label_selector(request.label_selector());
+  *merge.mutable_span_selector() = request.span_selector();
+  merge.set_start(request.start());
+  merge.set_end(request.end());
+  merge.set_max_nodes(request.max_nodes());
+  // The others have no place in its answer.
+  if (request.format() == querier::v1::PROFILE_FORMAT_TREE) merge.set_format(request.format());
+  STOKER_ASSIGN_OR_RETURN(auto merged, SelectMergeStacktraces(merge));
+  querier::v1::SelectMergeSpanProfileResponse response;
+  if (merged.has_flamegraph()) response.mutable_flamegraph()->Swap(merged.mutable_flamegraph());
+  response.set_tree(std::move(*merged.mutable_tree()));
+  return response;
+}
+
 absl::StatusOr<google::v1::Profile> Querier::SelectMergeProfile(
     const querier::v1::SelectMergeProfileRequest& request) const {
-  STOKER_ASSIGN_OR_RETURN(const std::string pprof,
-                          MergePprof(request.profile_typeid(), request.label_selector(),
-                                     request.start(), request.end(), request.max_nodes()));
+  STOKER_ASSIGN_OR_RETURN(const std::string pprof, MergePprof(request));
   google::v1::Profile profile;
   if (!profile.ParseFromString(pprof)) return Internal("merged profile is no pprof");
   return profile;
@@ -214,12 +299,12 @@ absl::StatusOr<querier::v1::SelectSeriesResponse> Querier::SelectSeries(
     const querier::v1::SelectSeriesRequest& request) const {
   STOKER_ASSIGN_OR_RETURN(const Selector selector,
                           CheckSelector(request.profile_typeid(), request.label_selector()));
-  STOKER_RETURN_IF_ERROR(CheckRange(request.start(), request.end()).status());
-  STOKER_ASSIGN_OR_RETURN(const std::int64_t step, CheckStep(request.step()));
-  if ((request.end() - request.start()) / step > storage_.limits().max_points) {
-    return InvalidArgument("more than {} points: choose a larger step",
-                           storage_.limits().max_points);
+  if (request.exemplar_type() == types::v1::EXEMPLAR_TYPE_SPAN) {
+    return Error(absl::StatusCode::kUnimplemented, "span exemplars are not supported");
   }
+  STOKER_RETURN_IF_ERROR(CheckRange(request.start(), request.end()).status());
+  STOKER_ASSIGN_OR_RETURN(const std::int64_t step,
+                          StepOf(request.start(), request.end(), request.step()));
   STOKER_ASSIGN_OR_RETURN(const TimeRange range,
                           CheckRange(request.start() - step, request.end() + 1));
   const Query query(storage_, range);
@@ -239,6 +324,28 @@ absl::StatusOr<querier::v1::SelectSeriesResponse> Querier::SelectSeries(
     }
   }
   return response;
+}
+
+absl::StatusOr<querier::v1::SelectHeatmapResponse> Querier::SelectHeatmap(
+    const querier::v1::SelectHeatmapRequest& request) const {
+  STOKER_ASSIGN_OR_RETURN(const Selector selector,
+                          CheckSelector(request.profile_typeid(), request.label_selector()));
+  STOKER_RETURN_IF_ERROR(CheckRange(request.start(), request.end()).status());
+  if (request.start() == request.end()) return InvalidArgument("start must be before end");
+  if (request.limit() < 0) return InvalidArgument("limit must not be negative");
+  STOKER_RETURN_IF_ERROR(CheckHeatmapTypes(request));
+  STOKER_ASSIGN_OR_RETURN(const std::int64_t step,
+                          StepOf(request.start(), request.end(), request.step()));
+  STOKER_ASSIGN_OR_RETURN(const TimeRange range, CheckRange(request.start(), request.end() + 1));
+  // Spans are not stored.
+  if (request.query_type() == querier::v1::HEATMAP_QUERY_TYPE_SPAN) {
+    return querier::v1::SelectHeatmapResponse();
+  }
+  const Query query(storage_, range);
+  STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(selector));
+  const std::vector<std::string> group_by(request.group_by().begin(), request.group_by().end());
+  return MakeHeatmap(query, series, request.start(), request.end(), step, group_by,
+                     request.limit());
 }
 
 absl::StatusOr<querier::v1::DiffResponse> Querier::Diff(

@@ -32,10 +32,15 @@ class Querier {
                                                      bool utf8_names) const;
   absl::StatusOr<querier::v1::SelectMergeStacktracesResponse> SelectMergeStacktraces(
       const querier::v1::SelectMergeStacktracesRequest& request) const;
+  // Spans are not stored: with a span selector it is empty.
+  absl::StatusOr<querier::v1::SelectMergeSpanProfileResponse> SelectMergeSpanProfile(
+      const querier::v1::SelectMergeSpanProfileRequest& request) const;
   absl::StatusOr<google::v1::Profile> SelectMergeProfile(
       const querier::v1::SelectMergeProfileRequest& request) const;
   absl::StatusOr<querier::v1::SelectSeriesResponse> SelectSeries(
       const querier::v1::SelectSeriesRequest& request) const;
+  absl::StatusOr<querier::v1::SelectHeatmapResponse> SelectHeatmap(
+      const querier::v1::SelectHeatmapRequest& request) const;
   absl::StatusOr<querier::v1::DiffResponse> Diff(const querier::v1::DiffRequest& request) const;
   absl::StatusOr<types::v1::GetProfileStatsResponse> GetProfileStats(
       const types::v1::GetProfileStatsRequest& request) const;
@@ -46,10 +51,13 @@ class Querier {
   // The tree of one side; `max_nodes` becomes the number to encode.
   absl::StatusOr<Tree> MergeTree(const querier::v1::SelectMergeStacktracesRequest& request,
                                  std::int64_t& max_nodes) const;
-  absl::StatusOr<std::string> MergePprof(const std::string& profile_type,
-                                         const std::string& label_selector, std::int64_t start_ms,
-                                         std::int64_t end_ms, std::int64_t max_samples) const;
+  // The same of a call that asks for a pprof; "" when there is nothing.
+  absl::StatusOr<std::string> MergePprof(
+      const querier::v1::SelectMergeProfileRequest& request) const;
   absl::StatusOr<std::int64_t> MaxNodes(std::int64_t asked) const;
+  // Milliseconds; INVALID_ARGUMENT where the range has too many of them.
+  absl::StatusOr<std::int64_t> StepOf(std::int64_t start_ms, std::int64_t end_ms,
+                                      double seconds) const;
 
   const Storage& storage_;
   const Clock& clock_;

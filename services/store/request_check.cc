@@ -1,7 +1,9 @@
 #include "services/store/request_check.h"
 
+#include <cctype>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 #include "services/common/base/status.h"
 
@@ -13,7 +15,39 @@ std::int64_t MillisToNanos(std::int64_t millis) {
   return std::clamp(millis, -kLimit, kLimit) * 1'000'000;
 }
 
+// Whether `id` has the form of `form`: a '-' where it has one, hexadecimal digits elsewhere.
+bool HasForm(std::string_view id, std::string_view form) {
+  if (id.size() != form.size()) return false;
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    const bool fits =
+        form[i] == '-' ? id[i] == '-' : std::isxdigit(static_cast<unsigned char>(id[i])) != 0;
+    if (!fits) return false;
+  }
+  return true;
+}
+
+absl::Status CheckIds(const google::protobuf::RepeatedPtrField<std::string>& ids,
+                      std::string_view form, std::string_view what) {
+  for (const std::string& id : ids) {
+    if (!HasForm(id, form)) return InvalidArgument("invalid {}: \"{}\"", what, id);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::Status CheckSpanIds(const google::protobuf::RepeatedPtrField<std::string>& ids) {
+  return CheckIds(ids, "0123456789abcdef", "span ID, 16 hexadecimal digits are needed");
+}
+
+absl::Status CheckTraceIds(const google::protobuf::RepeatedPtrField<std::string>& ids) {
+  return CheckIds(ids, "0123456789abcdef0123456789abcdef",
+                  "trace ID, 32 hexadecimal digits are needed");
+}
+
+absl::Status CheckProfileIds(const google::protobuf::RepeatedPtrField<std::string>& ids) {
+  return CheckIds(ids, "01234567-89ab-cdef-0123-456789abcdef", "profile ID, a UUID is needed");
+}
 
 absl::StatusOr<TimeRange> CheckRange(std::int64_t start_ms, std::int64_t end_ms) {
   if (start_ms == 0 || end_ms == 0) return InvalidArgument("missing time range in the query");

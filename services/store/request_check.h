@@ -24,6 +24,12 @@ absl::StatusOr<Selector> CheckSelector(const std::string& profile_type,
 absl::StatusOr<Selector> CheckMatchers(
     const google::protobuf::RepeatedPtrField<std::string>& selectors);
 
+// Whether each of `ids` is such a word: 16 hexadecimal digits for a span, 32 for a trace, a UUID
+// for a profile.
+absl::Status CheckSpanIds(const google::protobuf::RepeatedPtrField<std::string>& ids);
+absl::Status CheckTraceIds(const google::protobuf::RepeatedPtrField<std::string>& ids);
+absl::Status CheckProfileIds(const google::protobuf::RepeatedPtrField<std::string>& ids);
+
 // Seconds to milliseconds, at least one.
 absl::StatusOr<std::int64_t> CheckStep(double seconds);
 

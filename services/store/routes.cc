@@ -2,11 +2,8 @@
 
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "services/common/base/status.h"
 #include "services/common/http/connect.h"
-#include "services/common/runtime/version.h"
 #include "services/store/diagnosis_file.h"
 #include "services/store/page/page_assets.h"
 
@@ -68,18 +65,13 @@ void AddReadApi(const Querier& querier, const AddRoute& add) {
   AddNamesQuery(querier, "LabelNames", &Querier::LabelNames, add);
   AddNamesQuery(querier, "Series", &Querier::Series, add);
   AddQuery(querier, "SelectMergeStacktraces", &Querier::SelectMergeStacktraces, add);
+  AddQuery(querier, "SelectMergeSpanProfile", &Querier::SelectMergeSpanProfile, add);
+  AddQuery(querier, "SelectHeatmap", &Querier::SelectHeatmap, add);
   AddQuery(querier, "SelectMergeProfile", &Querier::SelectMergeProfile, add);
   AddQuery(querier, "SelectSeries", &Querier::SelectSeries, add);
   AddQuery(querier, "Diff", &Querier::Diff, add);
   AddQuery(querier, "GetProfileStats", &Querier::GetProfileStats, add);
   AddQuery(querier, "AnalyzeQuery", &Querier::AnalyzeQuery, add);
-}
-
-http::Response BuildInfo(const http::Request&) {
-  const nlohmann::json data = {
-      {"version", runtime::kVersion}, {"revision", ""},  {"branch", ""},
-      {"buildUser", "stoker"},        {"buildDate", ""}, {"goVersion", ""}};
-  return http::Json(200, nlohmann::json{{"status", "success"}, {"data", data}}.dump());
 }
 
 void AddPage(const AddRoute& add) {
@@ -115,7 +107,6 @@ void AddRoutes(Pusher& pusher, const Querier& querier, const LegacyApi& legacy,
   add("GET", "/pyroscope/label-values",
       [&](const http::Request& request) { return legacy.LabelValues(request); });
   add("GET", "/ready", [](const http::Request&) { return http::Text(200, "ready"); });
-  add("GET", "/api/v1/status/buildinfo", BuildInfo);
   AddPage(add);
 }
 

@@ -1,20 +1,17 @@
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "services/common/http/message.h"
+#include "services/store/add_route.h"
 #include "services/store/legacy_api.h"
 #include "services/store/pusher.h"
 #include "services/store/querier.h"
 
 namespace stoker::store {
 
-// Adds a handler of a method and a path.
-using AddRoute = std::function<void(std::string method, std::string path, http::Handler handler)>;
-
-// The public face of a store: Pyroscope's write and read API, readiness, build information and the
-// page. All are borrowed.
+// The public face of a store: Pyroscope's write and read API, readiness and the page. All are
+// borrowed.
 void AddRoutes(Pusher& pusher, const Querier& querier, const LegacyApi& legacy,
                const AddRoute& add);
 
