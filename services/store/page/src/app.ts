@@ -1,20 +1,30 @@
 // The page: one state, one load at a time, and the parts that show them.
 
-import type { Queries } from "./api/queries";
+import type { Queries, Selection } from "./api/queries";
 import { Loader, type Overview, type PageData } from "./data/loader";
 import { failureOf, gatherFacts } from "./data/facts";
 import { keyGroups, type KeyTargets } from "./keys";
 import { carryNotes } from "./model/annotate";
+import { toBase64 } from "./model/base64";
 import { diagnose, type Action, type Diagnosis } from "./model/diagnosis";
 import { parseProfileType, titleOf } from "./model/profile_type";
+import { fillReport } from "./model/report";
 import { formatMatchers, parseMatchers, selectorOf } from "./model/selector";
 import { groupsOf } from "./model/split";
-import { absolute, formatMoment, isRelative, resolve, type Interval } from "./model/time_range";
+import {
+  absolute,
+  describeRange,
+  formatMoment,
+  isRelative,
+  resolve,
+  type Interval,
+} from "./model/time_range";
 import {
   DEFAULT_STATE,
   formatState,
   needsData,
   parseState,
+  reportable,
   type ViewState,
 } from "./model/view_state";
 import { copyText } from "./view/clipboard";
@@ -71,7 +81,7 @@ export class App {
       (interval, asBase) => this.selectSpan(interval, asBase),
       (index) => this.filterByGroup(index),
     );
-    this.downloads = new Downloads(() => this.downloadSource());
+    this.downloads = new Downloads(() => this.downloadSource(), { pprof: true, report: true });
     this.shortcuts = new Shortcuts(keyGroups(this.keyTargets()));
     this.theme = new ThemeChoice(() => this.render());
     this.layOut();
@@ -346,7 +356,18 @@ export class App {
       unit: this.panel.unit,
       paint: (node) => this.panel.paint(node),
       pprof: () => this.queries.pprof(data.current.selection, AbortSignal.timeout(60_000)),
+      report: (gzip) => this.report(data.current.selection, gzip),
     };
+  }
+
+  // A page that shows what is in view without this store.
+  private async report({ selector, interval }: Selection, gzip: Uint8Array): Promise<string> {
+    const template = await this.queries.reportPage(AbortSignal.timeout(60_000));
+    const view = formatState({ ...DEFAULT_STATE, ...reportable(this.state) }).slice(1);
+    // With the date, which a file outlives.
+    const range = describeRange(absolute(interval), 0);
+    const detail = [selector === "{}" ? "" : selector, range].filter((t) => t !== "").join(" · ");
+    return fillReport(template, { title: this.title(), detail, view, pprof: toBase64(gzip) });
   }
 
   private act(action: Action): void {

@@ -12,7 +12,7 @@ import { Shortcuts } from "./view/shortcuts";
 import { ThemeChoice } from "./view/theme";
 
 export class ReportApp {
-  private state = stateOfUrl();
+  private state: ViewState;
   private shownType = "";
   private readonly theme: ThemeChoice;
   private readonly panel: ProfilePanel;
@@ -28,10 +28,14 @@ export class ReportApp {
     private readonly report: Report,
     root: HTMLElement,
   ) {
+    this.state = this.stateOfUrl();
     const set = (patch: Partial<ViewState>): void => this.set(patch);
     const copy = (text: string): void => this.copy(text);
     this.panel = new ProfilePanel(set, copy);
-    this.downloads = new Downloads(() => this.downloadSource(), report.pprof !== null);
+    this.downloads = new Downloads(() => this.downloadSource(), {
+      pprof: report.pprof !== null,
+      report: false,
+    });
     this.theme = new ThemeChoice(() => this.render());
     const { panel, downloads } = this;
     const targets = {
@@ -46,13 +50,19 @@ export class ReportApp {
       "In the table",
     ]);
     this.layOut(root);
-    addEventListener("popstate", () => this.adopt(stateOfUrl()));
+    addEventListener("popstate", () => this.adopt(this.stateOfUrl()));
   }
 
   start(): void {
     this.render();
     document.documentElement.dataset.ready = "true";
     requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("drawn")));
+  }
+
+  // The view is kept behind the #: a file has no query of its own. A bare address shows what the
+  // report was made to show; one with a # and nothing behind it, the whole.
+  private stateOfUrl(): ViewState {
+    return parseState(location.href.includes("#") ? location.hash.slice(1) : this.report.view);
   }
 
   private layOut(root: HTMLElement): void {
@@ -112,6 +122,7 @@ export class ReportApp {
       ...view,
       ...{ title, unit },
       paint: (node) => this.panel.paint(node),
+      report: null,
       pprof: pprof && (() => Promise.resolve(pprof)),
     };
   }
@@ -119,9 +130,4 @@ export class ReportApp {
   private copy(text: string): void {
     void copyText(text, "Name copied").then((said) => (this.status.textContent = said));
   }
-}
-
-// The view is kept behind the #: a file has no query of its own.
-function stateOfUrl(): ViewState {
-  return parseState(location.hash.slice(1));
 }

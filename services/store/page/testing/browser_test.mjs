@@ -441,6 +441,28 @@ test("downloads open in their tools' formats", async () => {
   assert.ok(gunzipSync(pprof.bytes).includes("shop::pricing::Quote"));
 });
 
+test("the page that opens alone shows what was in view", async () => {
+  await open("?service=checkout&view=flame&search=json");
+  const total = await details().locator(".numbers").textContent();
+  await page.keyboard.press("o");
+  const [file] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: /opens alone/ }).click(),
+  ]);
+  assert.equal(file.suggestedFilename(), "checkout-CPU-time.html");
+  const path = `${store.folder}/report.html`;
+  await file.saveAs(path);
+  home = `file://${path}`;
+  await page.goto(home);
+  await untilReady(page);
+  await page.getByRole("heading", { name: "checkout CPU time" }).waitFor();
+  await page.getByText('{service_name="checkout"}').waitFor();
+  await page.getByText(/^\d+\.\d % in \d+ frames$/).waitFor();
+  await page.getByRole("button", { name: "Flame graph", pressed: true }).waitFor();
+  assert.equal(await details().locator(".numbers").textContent(), total);
+  assert.equal(await page.locator(".empty").count(), 0);
+});
+
 // The stored sum of the range in view, asked of the store without the page.
 async function storedTotal() {
   const request = JSON.parse(requested.SelectMergeStacktraces);

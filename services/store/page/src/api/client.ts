@@ -23,6 +23,11 @@ export class Client {
     }
   }
 
+  // A text of the server itself.
+  async text(path: string, signal: AbortSignal): Promise<string> {
+    return (await this.answer(path, { signal })).text();
+  }
+
   // A document of the server itself, as JSON.
   async document(path: string, signal: AbortSignal): Promise<any> {
     const response = await this.answer(path, { signal });

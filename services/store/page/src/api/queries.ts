@@ -115,6 +115,13 @@ export class Queries {
     return parseChecks(await this.client.document("/api/v1/diagnosis", signal));
   }
 
+  // The page that shows one profile, without any; its address stands in the page.
+  async reportPage(signal: AbortSignal): Promise<string> {
+    const link = document.querySelector<HTMLMetaElement>("meta[name=stoker-report]");
+    if (!link) throw new Error("this store has no report page");
+    return this.client.text(`/${link.content}`, signal);
+  }
+
   async stats(signal: AbortSignal): Promise<Stats> {
     const answer = await this.client.json("GetProfileStats", {}, signal);
     return {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 // @ts-expect-error: the fake store's encoder is plain JavaScript.
 import { pprof as encode } from "../../testing/encode.mjs";
-import { readReport } from "./report";
+import { fillReport, readReport } from "./report";
 import { nodeAt, show } from "./testing";
 
 const frame = (name: string) => ({
@@ -60,6 +60,14 @@ test("report of a flamebearer", async () => {
 test("report of both", async () => {
   const report = await readReport({ flamebearer: FLAMEBEARER, pprof: base64(BYTES) });
   assert.equal(nodeAt(report.profile("").root, "main;work").note?.line, 3);
+});
+
+// A page made by the page reads as one made by `stoker record`, whatever its names hold.
+test("filled reports", () => {
+  const place = '<script id="profile" type="application/json">null</script>';
+  const page = fillReport(`<b>$&</b>${place}`, { title: "</script>$&" });
+  assert.equal(page, `<b>$&</b>${place.replace("null", '{"title":"\\u003c/script>$$&"}')}`);
+  assert.throws(() => fillReport("<b></b>", {}), /no place/);
 });
 
 // What holds no profile says so instead of showing an empty graph.

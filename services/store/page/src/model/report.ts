@@ -1,6 +1,7 @@
 // The profile that a report carries in itself. README.md, "Reports", has its form.
 
 import { annotate } from "./annotate";
+import { fromBase64 } from "./base64";
 import { decodeFlameGraph } from "./levels";
 import { decodePprof, pprofTree, type Pprof } from "./pprof";
 import type { Node } from "./tree";
@@ -9,6 +10,8 @@ import type { Node } from "./tree";
 export interface ReportFile {
   title?: string;
   detail?: string;
+  // What of it is shown at first, as it stands in addresses: `view=flame&search=malloc`.
+  view?: string;
   flamebearer?: { names?: string[]; levels?: number[][] };
   metadata?: { units?: string; name?: string; sampleRate?: number };
   // Base64 of a pprof, with gzip or bare.
@@ -24,6 +27,7 @@ export interface ReportProfile {
 export interface Report {
   title: string;
   detail: string;
+  view: string;
   // One for each kind of value; never empty.
   types: string[];
   shownFirst: string;
@@ -39,7 +43,8 @@ export async function readReport(file: ReportFile | null): Promise<Report> {
   if (!file) throw new Error("nobody has put a profile into this page");
   const bytes = file.pprof ? await unpack(fromBase64(file.pprof)) : null;
   const pprof = bytes ? decodePprof(bytes) : null;
-  const about = { title: file.title ?? "Profile", detail: file.detail ?? "", pprof: bytes };
+  const { title = "Profile", detail = "", view = "" } = file;
+  const about = { title, detail, view, pprof: bytes };
   if (file.flamebearer) return { ...about, ...fromFlamebearer(file, pprof) };
   if (pprof) return { ...about, ...fromPprof(pprof) };
   throw new Error("the page holds neither a flamebearer nor a pprof");
@@ -101,8 +106,15 @@ function typeId({ type, unit }: { type: string; unit: string }): string {
   return `${NAMES[type] ?? ""}:${type}:${unit}::`;
 }
 
-function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+// The place of the profile in a report; see report.cc.
+const PLACE = /(<script id="profile" type="application\/json">)null(?=<\/script>)/;
+
+// The report page `template` with a profile in it. In JSON a `<` occurs only inside strings, where
+// it may as well be written so that no name can end the script.
+export function fillReport(template: string, file: ReportFile): string {
+  if (!PLACE.test(template)) throw new Error("the report page has no place for a profile");
+  const json = JSON.stringify(file).replace(/</g, "\\u003c");
+  return template.replace(PLACE, (_, open: string) => open + json);
 }
 
 async function unpack(bytes: Uint8Array): Promise<Uint8Array> {

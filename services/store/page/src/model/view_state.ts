@@ -114,6 +114,12 @@ const QUERY_KEYS: Array<keyof ViewState> = [
   "baseFilter",
 ];
 
+// The part of a view that is of one profile, and no question to the store.
+export function reportable(state: ViewState): Partial<ViewState> {
+  const { view, search, zoom, focus, ignore, sandwich, sort, inverted, collapsed, colours } = state;
+  return { view, search, zoom, focus, ignore, sandwich, sort, inverted, collapsed, colours };
+}
+
 export function needsData(before: ViewState, after: ViewState): boolean {
   return QUERY_KEYS.some((key) => before[key] !== after[key]);
 }

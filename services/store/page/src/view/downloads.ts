@@ -16,6 +16,8 @@ export interface DownloadSource {
   paint: SvgOptions["paint"];
   // The profile's pprof, merged and before transformations; null where there is none to give.
   pprof: (() => Promise<Uint8Array>) | null;
+  // A page that shows the profile alone; null where it is one.
+  report: ((gzip: Uint8Array) => Promise<string>) | null;
 }
 
 const SVG_WIDTH = 1400;
@@ -24,10 +26,10 @@ export class Downloads {
   readonly element: HTMLDetailsElement;
   private readonly status = h("span", { class: "problem", role: "status" });
 
-  // `hasPprof`: whether sources have a pprof to give.
+  // `has`: which of the files that not every source has are offered.
   constructor(
     private readonly source: () => DownloadSource | null,
-    hasPprof = true,
+    has: { pprof: boolean; report: boolean },
   ) {
     const item = (label: string, run: (s: DownloadSource) => void | Promise<void>): HTMLElement =>
       h(
@@ -42,7 +44,7 @@ export class Downloads {
       h(
         "ul",
         {},
-        hasPprof ? item("pprof (.pb.gz)", savePprof) : null,
+        has.pprof ? item("pprof (.pb.gz)", savePprof) : null,
         item("Folded stacks (.folded)", (s) =>
           save(s, "folded", "text/plain", toFolded(s.tree.root)),
         ),
@@ -57,6 +59,7 @@ export class Downloads {
         item("Picture (.svg)", (s) =>
           save(s, "svg", "image/svg+xml", toSvg(s.tree, s.zoom, { ...s, width: SVG_WIDTH })),
         ),
+        has.report ? item("Page that opens alone (.html)", saveReport) : null,
       ),
       this.status,
     );
@@ -96,10 +99,19 @@ export class Downloads {
 }
 
 async function savePprof(source: DownloadSource): Promise<void> {
+  save(source, "pb.gz", "application/gzip", new Blob([(await gzipOf(source)) as BlobPart]));
+}
+
+async function saveReport(source: DownloadSource): Promise<void> {
+  const page = await source.report!(await gzipOf(source));
+  save(source, "html", "text/html", page);
+}
+
+async function gzipOf(source: DownloadSource): Promise<Uint8Array> {
   if (!source.pprof) throw new Error("this report was made without the pprof");
   const bytes = await source.pprof();
   const zipped = new Blob([bytes as BlobPart]).stream().pipeThrough(new CompressionStream("gzip"));
-  save(source, "pb.gz", "application/gzip", await new Response(zipped).blob());
+  return new Uint8Array(await new Response(zipped).arrayBuffer());
 }
 
 function save(source: DownloadSource, suffix: string, type: string, content: string | Blob): void {

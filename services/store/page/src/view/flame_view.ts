@@ -30,7 +30,8 @@ export interface FlameEvents {
 }
 
 export const ROW_HEIGHT = 20;
-const MARK_ROOM = 70;
+// From this width on a box of a diff has room for its name and the amount of change.
+const MARK_FROM = 160;
 
 export class FlameView {
   readonly element: HTMLElement;
@@ -228,7 +229,7 @@ export class FlameView {
     let room = width;
     if (tree.diff && node.frame) {
       const change = changeOf(tree, node);
-      const mark = width > MARK_ROOM * 1.4 ? changeMark(change) : changeSign(change);
+      const mark = width > MARK_FROM ? changeMark(change) : changeSign(change);
       context.textAlign = "right";
       context.fillText(mark, box.x + width - 5, middle);
       room -= context.measureText(mark).width + 8;

@@ -13,7 +13,7 @@ export class Health {
 
   constructor() {
     this.sheet.append(
-      h("h2", {}, "This host, as stoker doctor sees it"),
+      h("h2", { tabindex: -1, autofocus: true }, "This host, as stoker doctor sees it"),
       this.content,
       h(
         "p",

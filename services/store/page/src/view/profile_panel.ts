@@ -41,7 +41,8 @@ export class ProfilePanel {
     oninput: () => this.set({ search: this.search.value }),
     onkeydown: (e) => this.searchKey(e as KeyboardEvent),
   });
-  private readonly found = h("span", { class: "found", role: "status" });
+  private readonly found = h("span", { role: "status" });
+  private readonly searchField = h("div", { class: "search" }, this.search, this.found);
   private readonly switches = h("div", {
     class: "switches",
     role: "group",
@@ -109,8 +110,7 @@ export class ProfilePanel {
         "div",
         { class: "toolbar" },
         this.tabs,
-        this.search,
-        this.found,
+        this.searchField,
         this.switches,
         this.chips,
         this.key,
@@ -273,12 +273,14 @@ export class ProfilePanel {
   private renderFound(): void {
     const { matches, error } = this.query;
     this.found.classList.toggle("problem", error !== "");
-    if (error || !matches || !this.drawn) {
-      this.found.textContent = error;
-      return;
+    let text = error;
+    if (error === "" && matches && this.drawn) {
+      const { nodes, share } = find(this.drawn, matches);
+      text = nodes === 0 ? "no match" : `${formatShare(share)} in ${nodes} frames`;
     }
-    const { nodes, share } = find(this.drawn, matches);
-    this.found.textContent = nodes === 0 ? "no match" : `${formatShare(share)} in ${nodes} frames`;
+    this.found.textContent = text;
+    this.search.title = text;
+    this.searchField.classList.toggle("found", text !== "");
   }
 
   private renderViews(): void {

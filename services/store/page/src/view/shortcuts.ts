@@ -63,7 +63,7 @@ export class Shortcuts {
   ) {
     this.sheet = h("dialog", { class: "sheet", "aria-label": "Keyboard" });
     this.sheet.append(
-      h("h2", {}, "Keyboard"),
+      h("h2", { tabindex: -1, autofocus: true }, "Keyboard"),
       h(
         "div",
         { class: "columns" },
