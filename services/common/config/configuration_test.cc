@@ -84,7 +84,8 @@ TEST_F(ConfigurationTest, ValidatesExamples) {
   const std::map<std::string, std::size_t> components = {
       {"process_discovery", 4}, {"static_targets", 4}, {"kubernetes_pods", 4},
       {"docker_containers", 4}, {"java_processes", 4}, {"scrape_targets", 5},
-      {"all_components", 10},   {"local_file", 2},     {"modules", 7}};
+      {"cloud_endpoint", 3},    {"quick_start", 4},    {"all_components", 10},
+      {"local_file", 2},        {"modules", 7}};
   for (const auto& [name, count] : components) {
     const auto loaded =
         Configuration::Load("services/common/config/testdata/" + name + ".alloy",
@@ -93,6 +94,34 @@ TEST_F(ConfigurationTest, ValidatesExamples) {
     EXPECT_THAT((*loaded)->warnings(), IsEmpty()) << name;
     EXPECT_EQ((*loaded)->ids().size(), count) << name;
   }
+}
+
+// A text at the bound of 10 MB loads; one of errors, or of brackets ten thousand deep, ends with a
+// diagnostic that gives the place.
+TEST_F(ConfigurationTest, Bounds) {
+  std::string large;
+  while (large.size() < (std::size_t{10} << 20) - 100) {
+    large += "// A comment, of which there may be many.\n";
+  }
+  EXPECT_NE(Parse(large + "discovery.process \"all\" { }\n"), nullptr);
+  constexpr int kDeep = 10'000;
+  const auto repeat = [](const std::string& text) {
+    std::string all;
+    for (int i = 0; i < kDeep; ++i) all += text;
+    return all;
+  };
+  const std::vector<std::string> deep = {"a = " + repeat("("),      "a = " + repeat("["),
+                                         "a = " + repeat("{ b = "), "a = " + repeat("-") + "1",
+                                         "a = " + repeat("f("),     repeat("a { ")};
+  for (const std::string& text : deep) {
+    const auto loaded = Configuration::Parse("test", text, environment_);
+    EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("nested deeper than"))
+        << text.substr(0, 20);
+    EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("test:1:"));
+  }
+  const auto wrong = Configuration::Parse("test", repeat("= ;\n"), environment_);
+  EXPECT_EQ(wrong.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_LT(wrong.status().message().size(), 64U << 10);
 }
 
 // env, concat, lists inside lists and one-line blocks work without a warning; secrets come from the
@@ -196,6 +225,8 @@ TEST_F(ConfigurationTest, RefusesWithPlaceAndMessage) {
        "Error: test:3:3: block \"discover_config\" may only be specified once"},
       {"discovery.process \"a\" {\n  refresh_interval = [1]\n}",
        "Error: test:2:22: [1] should be string, got array"},
+      {"pyroscope.write \"a\" {\n  external_labels = true\n}",
+       "Error: test:2:21: true should be object, got bool"},
       {"discovery.process \"a\" {\n  discover_config {\n    exe = \"yes\"\n  }\n}",
        "Error: test:3:11: \"yes\" should be bool, got string"},
       {"discovery.process { }",
