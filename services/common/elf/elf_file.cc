@@ -120,7 +120,8 @@ absl::StatusOr<ElfFile> ReadAs(const ByteSource& source) {
   ElfFile file = {.elf_class = header.e_ident[EI_CLASS],
                   .elf_data = header.e_ident[EI_DATA],
                   .type = header.e_type,
-                  .machine = header.e_machine};
+                  .machine = header.e_machine,
+                  .entry = header.e_entry};
   STOKER_ASSIGN_OR_RETURN(const Counts counts, ReadCounts<Layout>(source, header));
   STOKER_ASSIGN_OR_RETURN(const std::vector<ProgramHeader> segments,
                           ReadTable<ProgramHeader>(source, header.e_phoff, counts.segments,

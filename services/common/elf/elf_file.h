@@ -45,6 +45,8 @@ struct ElfFile {
   std::uint8_t elf_data = 0;
   std::uint16_t type = 0;
   std::uint16_t machine = 0;
+  // The address where a program begins, or 0.
+  std::uint64_t entry = 0;
   std::vector<Section> sections;
   std::vector<Segment> segments;
 

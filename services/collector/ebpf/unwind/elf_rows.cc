@@ -13,6 +13,8 @@
 #include "services/collector/ebpf/unwind/debug_section.h"
 #include "services/collector/ebpf/unwind/go_binary.h"
 #include "services/collector/ebpf/unwind/go_line_table.h"
+#include "services/collector/ebpf/unwind/loaded_bytes.h"
+#include "services/collector/ebpf/unwind/undescribed_code.h"
 #include "services/common/base/status.h"
 #include "services/common/elf/elf_file.h"
 
@@ -21,9 +23,6 @@ namespace {
 
 // A linker writes one, seldom two; all are looked through for each function.
 constexpr std::size_t kMaxTextRanges = 64;
-
-// mov $15, %rax; syscall
-constexpr std::string_view kSigreturn("\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05", 9);
 
 absl::StatusOr<Text> FindText(const elf::ElfFile& file) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> found;
@@ -58,29 +57,6 @@ absl::StatusOr<Text> FindText(const elf::ElfFile& file) {
   return text;
 }
 
-// The segment that loads `address` from the file.
-const elf::Segment* FindSegment(const elf::ElfFile& file, std::uint64_t address) {
-  for (const elf::Segment& segment : file.segments) {
-    if (segment.type == PT_LOAD && address >= segment.address &&
-        address - segment.address < segment.file_size) {
-      return &segment;
-    }
-  }
-  return nullptr;
-}
-
-// The bytes loaded at `address`: `size` of them, or nothing.
-std::optional<std::string> ReadLoaded(const elf::ByteSource& source, const elf::ElfFile& file,
-                                      std::uint64_t address, std::uint64_t size) {
-  const elf::Segment* const segment = FindSegment(file, address);
-  if (segment == nullptr || size > segment->file_size - (address - segment->address)) {
-    return std::nullopt;
-  }
-  auto bytes = source.Read(segment->offset + (address - segment->address), size);
-  if (!bytes.ok()) return std::nullopt;
-  return *std::move(bytes);
-}
-
 // Call frame information with the bytes that it is in.
 struct LoadedCfi {
   std::string bytes;
@@ -105,7 +81,7 @@ absl::StatusOr<LoadedCfi> FindByHeader(const elf::ByteSource& source, const elf:
     const std::uint64_t address =
         header.address + 4 +
         static_cast<std::uint64_t>(std::int64_t{cursor.Number<std::int32_t>()});
-    const elf::Segment* const segment = FindSegment(file, address);
+    const elf::Segment* const segment = FindLoadSegment(file, address);
     if (segment == nullptr) continue;
     const std::uint64_t skipped = address - segment->address;
     // What else is in the segment is not needed; a section larger than this is cut.
@@ -158,6 +134,12 @@ class Reader {
     STOKER_ASSIGN_OR_RETURN(const LoadedCfi cfi, LoadDebugFrame(source_, file_));
     return AddCfi(cfi);
   }
+  // What nothing describes, but can be told by what it is.
+  absl::Status AddUndescribed() {
+    if (into_.machine->elf_machine != EM_X86_64) return absl::OkStatus();
+    AddUndescribedCode(source_, file_, into_.text, into_.ranges, into_.rules, into_.rows);
+    return Take();
+  }
 
  private:
   absl::Status AddCfi(const LoadedCfi& cfi) {
@@ -173,8 +155,9 @@ class Reader {
   // The return address that a signal handler has is the first byte of the trampoline, and is looked
   // up as others are: one byte before.
   void BeginEarlier(RowRange& range) {
-    const auto code = ReadLoaded(source_, file_, into_.text.base + range.begin, kSigreturn.size());
-    if (!code || *code != kSigreturn || range.begin == 0 || range.row_count == 0) return;
+    const auto code =
+        ReadLoaded(source_, file_, into_.text.base + range.begin, kSigreturnCode.size());
+    if (!code || *code != kSigreturnCode || range.begin == 0 || range.row_count == 0) return;
     --range.begin;
     --into_.rows.rows[range.first_row].offset;
   }
@@ -213,6 +196,7 @@ absl::StatusOr<ElfRows> ReadElfRows(const elf::ByteSource& source) {
   STOKER_RETURN_IF_ERROR(reader.AddEhFrame());
   STOKER_RETURN_IF_ERROR(reader.AddGoTable());
   STOKER_RETURN_IF_ERROR(reader.AddDebugFrame());
+  STOKER_RETURN_IF_ERROR(reader.AddUndescribed());
   return found;
 }
 

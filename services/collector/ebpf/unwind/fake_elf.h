@@ -15,6 +15,11 @@ class FakeElf {
  public:
   explicit FakeElf(std::uint16_t machine = EM_X86_64) : machine_(machine) {}
 
+  FakeElf& Entry(std::uint64_t address) {
+    entry_ = address;
+    return *this;
+  }
+
   // Bytes in a section of their own.
   FakeElf& Section(std::string_view name, std::uint64_t address, std::string_view bytes,
                    std::uint64_t flags = SHF_ALLOC) {
@@ -55,6 +60,7 @@ class FakeElf {
     header.e_type = ET_EXEC;
     header.e_machine = machine_;
     header.e_version = EV_CURRENT;
+    header.e_entry = entry_;
     header.e_ehsize = sizeof header;
     header.e_phentsize = sizeof(Elf64_Phdr);
     header.e_phnum = static_cast<std::uint16_t>(segments_.size());
@@ -79,6 +85,7 @@ class FakeElf {
   }
 
   std::uint16_t machine_;
+  std::uint64_t entry_ = 0;
   std::string bytes_ = std::string(sizeof(Elf64_Ehdr), '\0');
   std::string names_ = std::string(1, '\0');
   // The first is none.
