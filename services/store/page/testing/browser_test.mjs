@@ -748,8 +748,31 @@ test("100,000 nodes are drawn within a second of the answer", async () => {
         `${all.toFixed(0)} ms after the address was opened`,
     );
     assert.ok(drawing < 1000, `${drawing} ms`);
+    const slowest = await slowestAnswer(async () => {
+      await page.keyboard.press("w");
+      for (let i = 0; i < 6; i++) await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("Enter");
+      await page.keyboard.press("Escape");
+      const box = await flame().boundingBox();
+      for (let i = 0; i < 40; i++) await page.mouse.move(box.x + 5 + i * 20, box.y + 50 + i * 5);
+    });
+    console.log(`the slowest key, zoom or move was answered within ${slowest} ms`);
+    assert.ok(slowest < 400, `${slowest} ms`);
   });
 });
+
+// The longest time from an input that `act` makes to the frame that shows what it did.
+async function slowestAnswer(act) {
+  await page.evaluate(() => {
+    window.answers = [16];
+    const note = (list) => window.answers.push(...list.getEntries().map((e) => e.duration));
+    new PerformanceObserver(note).observe({ type: "event", durationThreshold: 16 });
+  });
+  await act();
+  // The observer is told after the frame.
+  await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => setTimeout(r, 100))));
+  return page.evaluate(() => Math.max(...window.answers));
+}
 
 // In the page: from the last byte of the tree, and from the start, to the frame that shows it.
 function drawingTimes() {

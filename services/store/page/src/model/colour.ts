@@ -2,7 +2,7 @@
 // any of the common colour blindnesses can tell apart, and carry a text mark besides.
 
 import type { Change } from "./diff";
-import { explainFrame } from "./frame_kind";
+import { kindOf } from "./frame_kind";
 import { baseName } from "./pprof";
 import type { Node } from "./tree";
 
@@ -41,7 +41,7 @@ function hash(text: string): number {
 // Warm to green hues for code; grey for what has no name.
 export function framePaint(node: Node, by: "module" | "name", dark: boolean): Paint {
   const text = dark ? "#f4f2ee" : "#1d1a16";
-  const kind = explainFrame(node.name).kind;
+  const kind = kindOf(node.name);
   if (kind !== "function" || !node.frame) {
     return { fill: dark ? "#45464a" : "#d9d8d4", text };
   }

@@ -26,6 +26,19 @@ const REASONS: Record<string, string> = {
   "compat task": "32-bit programs are not unwound",
 };
 
+const kinds = new Map<string, FrameKind>();
+const MOST_KINDS = 500_000;
+
+// The kind alone. Remembered, since drawing asks for each frame at each move of the pointer.
+export function kindOf(name: string): FrameKind {
+  let kind = kinds.get(name);
+  if (kind === undefined) {
+    if (kinds.size >= MOST_KINDS) kinds.clear();
+    kinds.set(name, (kind = explainFrame(name).kind));
+  }
+  return kind;
+}
+
 // `path`: the mapping's, where the pprof gave it.
 export function explainFrame(name: string, path = ""): FrameExplanation {
   const unwind = UNWIND.exec(name);

@@ -1,6 +1,6 @@
 // How much of a profile is not named or not whole, so that nobody takes what is drawn for all.
 
-import { explainFrame, type FrameKind } from "./frame_kind";
+import { kindOf } from "./frame_kind";
 import { preorder, shareOf, weight, type Node, type Tree } from "./tree";
 
 export interface Gaps {
@@ -21,12 +21,10 @@ export function gapsOf(tree: Tree): Gaps {
 
 function measure(tree: Tree): Gaps {
   const gaps: Gaps = { truncated: 0, unnamed: 0, folded: 0 };
-  const kinds = new Map<string, FrameKind>();
   const whole = shareOf(tree, tree.root) / (weight(tree, tree.root) || 1);
   for (const node of preorder(tree.root)) {
     if (!node.frame) continue;
-    let kind = kinds.get(node.name);
-    if (!kind) kinds.set(node.name, (kind = explainFrame(node.name).kind));
+    const kind = kindOf(node.name);
     if (kind === "truncated") gaps.truncated += shareOf(tree, node);
     if (kind === "other" && node.children.length === 0) gaps.folded += shareOf(tree, node);
     if (kind !== "module" && kind !== "unknown") continue;

@@ -13,6 +13,21 @@ export interface Query {
 }
 
 export function parseQuery(text: string): Query {
+  const query = parse(text);
+  return query.matches ? { ...query, matches: remembering(query.matches) } : query;
+}
+
+// Many nodes have the same name, and drawing asks again and again.
+function remembering(matches: Matcher): Matcher {
+  const verdicts = new Map<string, boolean>();
+  return (name) => {
+    let verdict = verdicts.get(name);
+    if (verdict === undefined) verdicts.set(name, (verdict = matches(name)));
+    return verdict;
+  };
+}
+
+function parse(text: string): Query {
   const trimmed = text.trim();
   if (trimmed === "") return { matches: null, error: "" };
   const exact = /^"(.+)"$/.exec(trimmed);
@@ -42,21 +57,12 @@ export interface Found {
 }
 
 export function find(tree: Tree, matches: Matcher): Found {
-  const verdicts = new Map<string, boolean>();
-  const isMatch = (name: string): boolean => {
-    let verdict = verdicts.get(name);
-    if (verdict === undefined) {
-      verdict = matches(name);
-      verdicts.set(name, verdict);
-    }
-    return verdict;
-  };
   let nodes = 0;
   let share = 0;
   const work: Array<[Node, boolean]> = tree.root.children.map((child) => [child, false]);
   while (work.length > 0) {
     const [node, within] = work.pop()!;
-    const hit = isMatch(node.name);
+    const hit = matches(node.name);
     if (hit) nodes++;
     if (hit && !within) share += shareOf(tree, node);
     for (const child of node.children) work.push([child, within || hit]);

@@ -126,21 +126,26 @@ export function depthOf(node: Node): number {
   return depth;
 }
 
+// Up to so many children are looked through one by one, which is faster than a map of them.
+const FEW_CHILDREN = 8;
+
 // The child of a given name, found in constant time however many siblings there are. Creates
 // nodes on demand: the one way in which trees are put together from stacks or other trees.
 export class ChildIndex {
   private readonly maps = new Map<Node, Map<string, Node>>();
 
   find(parent: Node, name: string): Node | undefined {
-    return this.mapOf(parent).get(name);
+    const { children } = parent;
+    if (children.length > FEW_CHILDREN) return this.mapOf(parent).get(name);
+    for (const child of children) if (child.name === name) return child;
+    return undefined;
   }
 
   findOrAdd(parent: Node, name: string): Node {
-    const map = this.mapOf(parent);
-    let child = map.get(name);
+    let child = this.find(parent, name);
     if (!child) {
       child = makeNode(name, parent);
-      map.set(name, child);
+      this.maps.get(parent)?.set(name, child);
     }
     return child;
   }

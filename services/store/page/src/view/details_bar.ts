@@ -1,7 +1,7 @@
 // What is known of the frame under the pointer or the selected one, always at the same place.
 
 import { changeMark, changeOf } from "../model/diff";
-import { explainFrame } from "../model/frame_kind";
+import { explainFrame, kindOf } from "../model/frame_kind";
 import type { Gaps } from "../model/gaps";
 import { shareOf, weight, type Node, type Tree } from "../model/tree";
 import { formatShare, formatValue } from "../model/units";
@@ -65,7 +65,7 @@ export class DetailsBar {
 }
 
 function badges(node: Node): HTMLElement[] {
-  const kind = explainFrame(node.name).kind;
+  const kind = kindOf(node.name);
   const marks: string[] = [];
   if (node.note?.inlined) marks.push("inlined");
   if (node.frame && (kind === "module" || kind === "unknown")) marks.push("no symbol");

@@ -1,7 +1,7 @@
 // A flame graph on a canvas, in a box that scrolls, with a tree for assistive technology beside it.
 
 import { changeMark, changeOf, changeSign } from "../model/diff";
-import { explainFrame } from "../model/frame_kind";
+import { kindOf } from "../model/frame_kind";
 import { boxAt, boxOf, layoutBoxes, type Box, type Layout } from "../model/layout";
 import type { Matcher } from "../model/search";
 import { depthOf, type Node, type Tree } from "../model/tree";
@@ -205,7 +205,7 @@ export class FlameView {
     context.fillStyle = paint.fill;
     const drawn = Math.max(width - (width > 3 ? 1 : 0), 0.5);
     context.fillRect(x, y, drawn, ROW_HEIGHT - 1);
-    const kind = explainFrame(node.name).kind;
+    const kind = kindOf(node.name);
     if (kind !== "function" && node.frame && width > 4) {
       context.fillStyle = hatch(context, dark, kind === "truncated");
       context.fillRect(x, y, drawn, ROW_HEIGHT - 1);

@@ -4,7 +4,15 @@ import { diffPaint, framePaint } from "../model/colour";
 import { changeOf, diffTree } from "../model/diff";
 import { gapsOf } from "../model/gaps";
 import { findByKey, pathKey } from "../model/path_key";
-import { exactly, find, largestMatch, parseQuery, type Query } from "../model/search";
+import {
+  exactly,
+  find,
+  largestMatch,
+  parseQuery,
+  type Found,
+  type Matcher,
+  type Query,
+} from "../model/search";
 import { collapseRecursion, focusOn, ignore, invert, invertGroups } from "../model/transform";
 import { singleTree, withRoot, type Node, type Tree } from "../model/tree";
 import { formatShare } from "../model/units";
@@ -74,7 +82,12 @@ export class ProfilePanel {
   private drawn: Tree | null = null;
   private shape = "";
   private query: Query = { matches: null, error: "" };
+  private queried = "";
+  // What the search finds in `drawn`, as long as neither changes.
+  private hits: { tree: Tree; query: Query; found: Found } | null = null;
   private selectedKey = "";
+  // Nodes of `drawn` by their keys.
+  private readonly located = new Map<string, Node>();
 
   // `copy` puts a text on the clipboard.
   constructor(
@@ -123,7 +136,7 @@ export class ProfilePanel {
   // The tree after all transformations, and what it is zoomed to; null before the first data.
   get view(): { tree: Tree; zoom: Node } | null {
     return this.drawn && this.state
-      ? { tree: this.drawn, zoom: findByKey(this.drawn.root, this.state.zoom) }
+      ? { tree: this.drawn, zoom: this.locate(this.state.zoom) }
       : null;
   }
 
@@ -147,7 +160,8 @@ export class ProfilePanel {
     this.renderToolbar();
     if (!data) return;
     this.reshape(state, data);
-    this.query = parseQuery(state.search);
+    if (state.search !== this.queried) this.query = parseQuery(state.search);
+    this.queried = state.search;
     this.renderFound();
     this.renderViews();
   }
@@ -192,7 +206,13 @@ export class ProfilePanel {
   selected(): Node | null {
     const view = this.view;
     if (!view) return null;
-    return this.selectedKey === "" ? view.zoom : findByKey(view.tree.root, this.selectedKey);
+    return this.selectedKey === "" ? view.zoom : this.locate(this.selectedKey);
+  }
+
+  private locate(key: string): Node {
+    let node = this.located.get(key);
+    if (!node) this.located.set(key, (node = findByKey(this.drawn!.root, key)));
+    return node;
   }
 
   openSandwich(name: string): void {
@@ -207,6 +227,7 @@ export class ProfilePanel {
 
   private select(node: Node): void {
     this.selectedKey = pathKey(node);
+    this.located.set(this.selectedKey, node);
     this.about(node);
     this.renderViews();
   }
@@ -222,6 +243,7 @@ export class ProfilePanel {
     const shape = JSON.stringify([focus, state.ignore, collapsed, inverted, normalise]);
     if (shape === this.shape) return;
     this.shape = shape;
+    this.located.clear();
     const grouped = state.groupBy !== "";
     const whole = data.base
       ? diffTree(data.base.root, data.current.root, normalise, grouped)
@@ -275,12 +297,19 @@ export class ProfilePanel {
     this.found.classList.toggle("problem", error !== "");
     let text = error;
     if (error === "" && matches && this.drawn) {
-      const { nodes, share } = find(this.drawn, matches);
+      const { nodes, share } = this.find(this.drawn, matches);
       text = nodes === 0 ? "no match" : `${formatShare(share)} in ${nodes} frames`;
     }
     this.found.textContent = text;
     this.search.title = text;
     this.searchField.classList.toggle("found", text !== "");
+  }
+
+  private find(tree: Tree, matches: Matcher): Found {
+    if (this.hits?.tree !== tree || this.hits.query !== this.query) {
+      this.hits = { tree, query: this.query, found: find(tree, matches) };
+    }
+    return this.hits.found;
   }
 
   private renderViews(): void {
@@ -293,7 +322,7 @@ export class ProfilePanel {
     if (state.view === "flame" || state.view === "both") {
       this.flame.show({
         tree: drawn,
-        zoom: findByKey(drawn.root, state.zoom),
+        zoom: this.locate(state.zoom),
         selected,
         matches,
         dark,

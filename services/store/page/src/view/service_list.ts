@@ -25,7 +25,8 @@ export class ServiceList {
     oninput: () => this.render(),
   });
   private overview: Overview | null = null;
-  private service = "";
+  private courses: Overview["courses"] | null = null;
+  private service: string | null = null;
 
   constructor(private readonly choose: (service: string) => void) {
     this.element = h(
@@ -39,7 +40,10 @@ export class ServiceList {
   }
 
   show(overview: Overview | null, service: string): void {
+    const courses = overview?.courses ?? null;
+    if (overview === this.overview && courses === this.courses && service === this.service) return;
     this.overview = overview;
+    this.courses = courses;
     this.service = service;
     this.render();
   }

@@ -1,7 +1,7 @@
 // The table of functions. Rows beyond the first hundreds come on demand.
 
 import { changeMark, changeOf } from "../model/diff";
-import { explainFrame } from "../model/frame_kind";
+import { kindOf } from "../model/frame_kind";
 import { baseName } from "../model/pprof";
 import type { Matcher } from "../model/search";
 import { sortTop, topTable, type TopColumn, type TopRow } from "../model/top";
@@ -33,6 +33,7 @@ export class TopTable {
   private matches: Matcher | null = null;
   private column: TopColumn = "self";
   private descending = true;
+  private order: SortText = "";
   private limit = PAGE;
 
   constructor(private readonly events: TopEvents) {
@@ -46,9 +47,13 @@ export class TopTable {
   }
 
   show(tree: Tree, unit: string, matches: Matcher | null, order: SortText): void {
+    const shown = tree === this.tree && unit === this.unit && matches === this.matches;
+    if (shown && order === this.order) return;
     if (tree !== this.tree) this.rows = topTable(tree);
-    this.setOrder(order, tree.diff);
+    const ordered = tree === this.tree && order === this.order;
+    this.order = order;
     this.tree = tree;
+    if (!ordered) this.sort(order, tree);
     this.unit = unit;
     this.matches = matches;
     this.render();
@@ -59,11 +64,12 @@ export class TopTable {
     (first ?? this.element).focus();
   }
 
-  private setOrder(order: SortText, diff: boolean): void {
+  private sort(order: SortText, tree: Tree): void {
     const column = order.replace(/^-/, "") as TopColumn;
-    const known = COLUMNS.includes(column) && (diff || column !== "delta");
-    this.column = known ? column : diff ? "delta" : "self";
+    const known = COLUMNS.includes(column) && (tree.diff || column !== "delta");
+    this.column = known ? column : tree.diff ? "delta" : "self";
     this.descending = !(known && order.startsWith("-"));
+    sortTop(this.rows, this.column, this.descending, (row) => changeOf(tree, row).delta);
   }
 
   // The same button of the row above or below.
@@ -80,15 +86,13 @@ export class TopTable {
 
   // The function with the largest self value.
   get hottest(): string {
-    const named = this.rows.filter((row) => explainFrame(row.name).kind === "function");
+    const named = this.rows.filter((row) => kindOf(row.name) === "function");
     return named.reduce((best, row) => (row.self > best.self ? row : best), named[0])?.name ?? "";
   }
 
   private render(): void {
     const tree = this.tree!;
     this.element.classList.toggle("diff", tree.diff);
-    const delta = (row: TopRow): number => changeOf(tree, row).delta;
-    sortTop(this.rows, this.column, this.descending, delta);
     const shown = this.matches ? this.rows.filter((row) => this.matches!(row.name)) : this.rows;
     refill(
       this.head,
@@ -124,7 +128,7 @@ export class TopTable {
   }
 
   private row(tree: Tree, row: TopRow): HTMLElement {
-    const kind = explainFrame(row.name).kind;
+    const kind = kindOf(row.name);
     const name = row.name || "(no name)";
     return h(
       "tr",
