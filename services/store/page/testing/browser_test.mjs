@@ -513,6 +513,59 @@ test("single keys can be switched off, ? stays", async () => {
   await untilParam("inverted", "true");
 });
 
+test("a link shows the whole view in another browser", async () => {
+  const now = Date.now();
+  const whole =
+    `?service=checkout&filter=env%3D"production"&from=${now - 15 * 60_000}&until=${now}` +
+    `&compare=range&baseFrom=${now - 30 * 60_000}&baseUntil=${now - 15 * 60_000}` +
+    "&normalise=false&search=shop&inverted=true&collapsed=true&colours=name&sort=-total" +
+    "&ignore=malloc&focus=main";
+  await open(whole);
+  await page.keyboard.press("w");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/zoom=/);
+  // What is written and chosen anywhere on the page, but for the time of its loading.
+  const contents = (target) =>
+    target.evaluate(() => {
+      const fields = [...document.querySelectorAll("input, select")].map((f) =>
+        f.type === "checkbox" ? f.checked : f.value,
+      );
+      return [fields, document.querySelector("main").innerText, document.title];
+    });
+  const other = await openBrowser();
+  try {
+    await other.page.goto(page.url());
+    await untilReady(other.page);
+    // Files and lines come after the graph.
+    for (const each of [page, other.page]) await each.waitForLoadState("networkidle");
+    assert.deepEqual(await contents(other.page), await contents(page));
+  } finally {
+    await other.close();
+  }
+});
+
+test("the page's policy lets it ask nobody but its store", async () => {
+  await withStore(async (own) => {
+    await open();
+    const refused = await page.evaluate(async (url) => {
+      const violation = new Promise((r) => addEventListener("securitypolicyviolation", r));
+      const answer = await fetch(url).catch(() => null);
+      return answer === null && (await violation).effectiveDirective;
+    }, `${own.url}/ready`);
+    assert.equal(refused, "connect-src");
+    const run = await page.evaluate(() => {
+      const script = document.createElement("script");
+      script.textContent = "window.ran = true";
+      document.body.append(script);
+      return window.ran === true;
+    });
+    assert.equal(run, false);
+  });
+  foreign = [];
+  complaints = [];
+});
+
 test("copy link", async () => {
   await open("?service=cart");
   await page.keyboard.press("y");
