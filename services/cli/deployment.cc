@@ -71,7 +71,10 @@ std::vector<std::string> Arguments(const RunOptions& options, const ProcessSpec&
     arguments.emplace_back("--http.listen=none");
   }
   if (options.unix_sockets_only) arguments.emplace_back("--grpc.listen=none");
-  if (process.name == "store") arguments.push_back("--http.listen=" + options.store_listen);
+  if (process.name == "store") {
+    arguments.push_back("--http.listen=" + options.store_listen);
+    arguments.push_back("--doctor-file=" + DoctorFile(options.run_dir));
+  }
   return arguments;
 }
 
@@ -111,6 +114,8 @@ absl::StatusOr<Part> MakePart(const RunOptions& options, const BinarySearch& sea
 }
 
 }  // namespace
+
+std::string DoctorFile(const std::string& run_dir) { return run_dir + "/doctor.json"; }
 
 absl::Status WriteSnapshot(const RunOptions& options, const std::string& snapshot) {
   const std::string path = SnapshotPath(options);

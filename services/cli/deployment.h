@@ -55,6 +55,9 @@ absl::StatusOr<Deployment> MakeDeployment(const RunOptions& options, const Binar
                                           const std::vector<std::string>& types,
                                           const std::string& snapshot);
 
+// Where `stoker run` writes what `stoker doctor` finds, for the store's page.
+std::string DoctorFile(const std::string& run_dir);
+
 // Replaces the snapshot in one step.
 absl::Status WriteSnapshot(const RunOptions& options, const std::string& snapshot);
 

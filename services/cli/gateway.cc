@@ -34,6 +34,7 @@ class HttpGateway final : public Gateway {
     router_.Add("GET", "/-/ready", [this](const http::Request&) { return Ready(); });
     router_.Add("GET", "/-/healthy", [this](const http::Request&) { return Healthy(); });
     router_.Add("GET", "/debug/state", [this](const http::Request&) { return State(); });
+    router_.Add("GET", "/api/doctor", [this](const http::Request&) { return Doctor(); });
     for (const char* method : {"GET", "POST"}) {
       router_.Add(method, "/-/reload", [this](const http::Request&) { return Reload(); });
     }
@@ -51,8 +52,12 @@ class HttpGateway final : public Gateway {
     supervised_ = std::move(processes);
   }
 
- private:
-  http::Response Metrics() {
+  void SetDoctor(std::string checks) override {
+    absl::MutexLock lock(&mutex_);
+    doctor_ = std::move(checks);
+  }
+
+  http::Response Metrics() override {
     std::map<std::string, std::string> texts;
     for (const std::string& process : processes_) {
       auto response = requests_.Send(process, "GET", "/metrics");
@@ -61,6 +66,31 @@ class HttpGateway final : public Gateway {
     http::Response merged = http::Text(200, MergeMetrics(texts));
     merged.headers.Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     return merged;
+  }
+
+  http::Response State() override {
+    nlohmann::ordered_json state = {{"process", "stoker"}, {"version", runtime::kVersion}};
+    state["configuration"] = reloader_.State();
+    {
+      absl::MutexLock lock(&mutex_);
+      state["processes"] = supervised_;
+    }
+    for (const std::string& process : processes_) {
+      const auto response = requests_.Send(process, "GET", "/debug/state");
+      state["state"][process] =
+          response.ok() ? nlohmann::ordered_json::parse(response->body, nullptr, false)
+                        : nlohmann::ordered_json(std::string(Message(response.status())));
+    }
+    return http::Json(200,
+                      state.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  }
+
+ private:
+  // 503 until the first look.
+  http::Response Doctor() {
+    absl::MutexLock lock(&mutex_);
+    return doctor_.empty() ? http::Text(503, "not looked yet: ask again in some seconds\n")
+                           : http::Json(200, doctor_ + "\n");
   }
 
   // 200 when every process answers 200, else 503 with what the others said.
@@ -107,28 +137,12 @@ class HttpGateway final : public Gateway {
                        : http::Text(400, std::string(Message(status)) + "\n");
   }
 
-  http::Response State() {
-    nlohmann::ordered_json state = {{"process", "stoker"}, {"version", runtime::kVersion}};
-    state["configuration"] = reloader_.State();
-    {
-      absl::MutexLock lock(&mutex_);
-      state["processes"] = supervised_;
-    }
-    for (const std::string& process : processes_) {
-      const auto response = requests_.Send(process, "GET", "/debug/state");
-      state["state"][process] =
-          response.ok() ? nlohmann::ordered_json::parse(response->body, nullptr, false)
-                        : nlohmann::ordered_json(std::string(Message(response.status())));
-    }
-    return http::Json(200,
-                      state.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  }
-
   ProcessRequests requests_;
   const std::vector<std::string> processes_;
   Reloader& reloader_;
   http::Router router_;
   absl::Mutex mutex_;
+  std::string doctor_ ABSL_GUARDED_BY(mutex_);
   nlohmann::json supervised_ ABSL_GUARDED_BY(mutex_) = nlohmann::json::array();
   // Destroyed first: no handler runs when the rest goes.
   std::unique_ptr<http::Server> server_;

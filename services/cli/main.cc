@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "services/cli/configuration_commands.h"
+#include "services/cli/doctor/doctor_command.h"
 #include "services/cli/record/record_command.h"
 #include "services/cli/run.h"
 #include "services/cli/status.h"
@@ -72,6 +73,7 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   state->add_flag("--json", asked.json, "The same for programs");
   state->callback([&] { status = Status(asked); });
+  AddDoctorCommand(app, status);
   AddRecordCommand(app, status);
 
   ValidateOptions validation;

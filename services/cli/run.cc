@@ -1,12 +1,16 @@
 #include "services/cli/run.h"
 
 #include <cstdio>
+#include <memory>
 #include <utility>
 
+#include <absl/time/clock.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "services/cli/configuration.h"
+#include "services/cli/doctor/doctor_refresher.h"
+#include "services/cli/doctor/system_host.h"
 #include "services/cli/event_loop.h"
 #include "services/cli/gateway.h"
 #include "services/cli/process_request.h"
@@ -44,6 +48,13 @@ void SayReady(const RunOptions& options) {
   }
 }
 
+InstanceView Look(Gateway& gateway) {
+  return {.state = nlohmann::json::parse(gateway.State().body, nullptr, false),
+          .metrics = gateway.Metrics().body,
+          .metrics_before = {},
+          .now = absl::Now()};
+}
+
 absl::Status RunProcesses(const RunOptions& options) {
   STOKER_ASSIGN_OR_RETURN(const CheckedConfiguration configuration, Check(options, true));
   STOKER_ASSIGN_OR_RETURN(Deployment deployment,
@@ -65,10 +76,17 @@ absl::Status RunProcesses(const RunOptions& options) {
   Reloader reloader(ReloaderParts(options, requests), names, options.with_store, configuration,
                     clock);
   STOKER_ASSIGN_OR_RETURN(const auto gateway, Gateway::Start(options, names, reloader));
+  const std::unique_ptr<Host> host = MakeSystemHost();
+  DoctorRefresher doctor(
+      *host, {.config = {}, .data_dir = options.data_dir}, DoctorFile(options.run_dir),
+      {.look = [&] { return Look(*gateway); },
+       .tell = [&](std::string checks) { gateway->SetDoctor(std::move(checks)); }});
   EventLoop loop(supervisor, spawner,
                  {.reload = [&] { reloader.ReloadInBackground(); },
                   .ready = [&] { SayReady(options); },
-                  .changed = [&] { gateway->SetProcesses(supervisor.ToJson()); }});
+                  .changed = [&] { gateway->SetProcesses(supervisor.ToJson()); },
+                  // Who is being stopped answers no more.
+                  .stop = [&](int) { doctor.RequestStop(); }});
   return loop.Run();
 }
 
