@@ -14,6 +14,9 @@
 namespace stoker::store {
 namespace {
 
+// How long requests that run at the end have.
+constexpr absl::Duration kStopGrace = absl::Seconds(10);
+
 runtime::ServiceInfo Info() {
   std::vector<runtime::ServiceInfo::Flag> flags = StorageFlags();
   flags.push_back(
@@ -61,6 +64,7 @@ absl::Status Run(runtime::Service& service) {
   const MaintenanceThread maintenance(*storage, metrics, interval);
   STOKER_RETURN_IF_ERROR(service.Serve({}));
   service.WaitForStop();
+  service.StopHttp(kStopGrace);
   return storage->Sync();
 }
 

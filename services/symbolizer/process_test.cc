@@ -68,6 +68,7 @@ class FakeService final : public runtime::Service {
   void RequestStop() override { stop_.Notify(); }
   bool stopping() const override { return stop_.HasBeenNotified(); }
   void StopGrpc(absl::Duration grace) override { server_->Stop(grace); }
+  void StopHttp(absl::Duration) override {}
 
   void AwaitServing() { ASSERT_TRUE(serving_.WaitForNotificationWithTimeout(kDeadline)); }
   [[nodiscard]] nlohmann::json State() const { return state_(); }

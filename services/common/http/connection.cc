@@ -38,16 +38,38 @@ Response Answer(const Handler& handler, const Request& request) {
 
 }  // namespace
 
+void ConnectionContext::Enter(const std::weak_ptr<Connection>& connection) {
+  // Those that ended are forgotten before the list would grow.
+  if (connections.size() == connections.capacity()) {
+    std::erase_if(connections, [](const auto& one) { return one.expired(); });
+  }
+  connections.push_back(connection);
+}
+
+Response BodyTooLarge() { return Text(413, "request body too large\n"); }
+
+Response NoRoomForBody() {
+  Response response = Text(503, "too much is being received, try again later\n");
+  response.headers.Add("Retry-After", "1");
+  return response;
+}
+
 void Dispatch(ConnectionContext& context, Request request, std::function<void(Response)> done) {
   if (context.admitted.fetch_add(1) >= context.max_admitted) {
     --context.admitted;
     return done(Text(503, "too many requests wait, try again later\n"));
   }
-  boost::asio::post(context.pool, [&context, request = std::move(request), done = std::move(done)] {
-    Response response = Answer(context.handler, request);
-    --context.admitted;
-    done(std::move(response));
-  });
+  boost::asio::post(context.pool,
+                    [&context, request = std::move(request), done = std::move(done)]() mutable {
+                      Response response;
+                      {
+                        // Its memory is free again before the peer knows that it is answered.
+                        const Request answered = std::move(request);
+                        response = Answer(context.handler, answered);
+                      }
+                      --context.admitted;
+                      done(std::move(response));
+                    });
 }
 
 void SetTarget(std::string_view target, Request& request) {

@@ -1,6 +1,9 @@
+#include <chrono>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/http.hpp>
@@ -15,7 +18,8 @@ namespace beast = boost::beast;
 using boost::system::error_code;
 
 // One request after another. Its state is the I/O thread's; the handler gets a request of its own.
-class Http1Connection final : public std::enable_shared_from_this<Http1Connection> {
+class Http1Connection final : public Connection,
+                              public std::enable_shared_from_this<Http1Connection> {
  public:
   Http1Connection(Stream stream, beast::flat_buffer begun, std::string peer,
                   ConnectionContext& context, std::shared_ptr<void> ended)
@@ -23,9 +27,30 @@ class Http1Connection final : public std::enable_shared_from_this<Http1Connectio
         buffer_(std::move(begun)),
         peer_(std::move(peer)),
         context_(context),
-        ended_(std::move(ended)) {}
+        ended_(std::move(ended)),
+        body_(context.bodies, context.max_body_bytes) {}
+
+  void Start() {
+    context_.Enter(weak_from_this());
+    ReadHeader();
+  }
+
+  void Drain() override {
+    if (waiting_) stream_.close();
+  }
+
+ private:
+  using Message = beast::http::response<beast::http::string_body>;
+
+  // What is read of a body at once.
+  static constexpr std::size_t kChunkBytes = 64 << 10;
+  static constexpr auto kLinger = std::chrono::seconds(2);
 
   void ReadHeader() {
+    if (context_.draining) return stream_.close();
+    waiting_ = true;
+    // One large request leaves nothing behind in a connection that is idle after it.
+    if (buffer_.size() == 0) buffer_.shrink_to_fit();
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(context_.max_body_bytes);
@@ -35,11 +60,11 @@ class Http1Connection final : public std::enable_shared_from_this<Http1Connectio
         [self = shared_from_this()](error_code error, std::size_t) { self->OnHeader(error); });
   }
 
- private:
-  using Message = beast::http::response<beast::http::string_body>;
-
   void OnHeader(error_code error) {
+    waiting_ = false;
     if (error) return OnReadError(error);
+    // A slow sender has as long for the body as an idle one had for the header.
+    stream_.expires_after(absl::ToChronoNanoseconds(context_.idle_timeout));
     if (beast::iequals(parser_->get()[beast::http::field::expect], "100-continue")) {
       continue_ = {beast::http::status::continue_, parser_->get().version()};
       beast::http::async_write(stream_, continue_,
@@ -52,14 +77,31 @@ class Http1Connection final : public std::enable_shared_from_this<Http1Connectio
   }
 
   void ReadBody() {
+    if (parser_->is_done()) return OnRequest();
+    chunk_.resize(kChunkBytes);
+    parser_->get().body() = {.data = chunk_.data(), .size = chunk_.size(), .more = true};
     beast::http::async_read(
         stream_, buffer_, *parser_,
-        [self = shared_from_this()](error_code error, std::size_t) { self->OnRequest(error); });
+        [self = shared_from_this()](error_code error, std::size_t) { self->OnChunk(error); });
+  }
+
+  void OnChunk(error_code error) {
+    const bool more = error == beast::http::error::need_buffer;
+    if (error && !more) return OnReadError(error);
+    const std::size_t size = chunk_.size() - parser_->get().body().size;
+    switch (body_.Append({chunk_.data(), size})) {
+      case BodyBuffer::Result::kAdded:
+        return more ? ReadBody() : OnRequest();
+      case BodyBuffer::Result::kTooLarge:
+        return Write(BodyTooLarge(), false, false);
+      case BodyBuffer::Result::kNoRoom:
+        return Write(NoRoomForBody(), false, false);
+    }
   }
 
   void OnReadError(error_code error) {
     if (error == beast::http::error::body_limit) {
-      return Write(Text(413, "request body too large\n"), false, false);
+      return Write(BodyTooLarge(), false, false);
     }
     if (error == beast::http::error::header_limit) {
       return Write(Text(431, "request headers too large\n"), false, false);
@@ -72,8 +114,8 @@ class Http1Connection final : public std::enable_shared_from_this<Http1Connectio
     }
   }
 
-  void OnRequest(error_code error) {
-    if (error) return OnReadError(error);
+  void OnRequest() {
+    chunk_ = {};
     stream_.expires_never();
     auto message = parser_->release();
     Request request{.method = std::string(message.method_string()),
@@ -83,7 +125,7 @@ class Http1Connection final : public std::enable_shared_from_this<Http1Connectio
     for (const auto& field : message) {
       request.headers.Add(std::string(field.name_string()), std::string(field.value()));
     }
-    request.body = std::move(message.body());
+    body_.MoveTo(request);
     const bool head = request.method == "HEAD";
     Dispatch(context_, std::move(request),
              [self = shared_from_this(), keep_alive = message.keep_alive(), head](Response answer) {
@@ -95,6 +137,7 @@ class Http1Connection final : public std::enable_shared_from_this<Http1Connectio
   }
 
   void Write(Response response, bool keep_alive, bool head) {
+    keep_alive = keep_alive && !context_.draining;
     message_ = Message(static_cast<beast::http::status>(response.status), 11);
     for (const auto& [name, value] : response.headers.fields()) message_.insert(name, value);
     message_.keep_alive(keep_alive);
@@ -104,10 +147,27 @@ class Http1Connection final : public std::enable_shared_from_this<Http1Connectio
     stream_.expires_after(absl::ToChronoNanoseconds(context_.idle_timeout));
     beast::http::async_write(
         stream_, message_, [self = shared_from_this(), keep_alive](error_code error, std::size_t) {
+          self->message_ = {};
           if (!error && keep_alive) return self->ReadHeader();
-          error_code ignored;
-          self->stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+          if (!error) self->Linger();
         });
+  }
+
+  // Ends the connection once the peer has stopped sending, for a while at most: closed with bytes
+  // unread, the kernel would reset it, and our answer could be lost on the way.
+  void Linger() {
+    error_code ignored;
+    stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+    stream_.expires_after(kLinger);
+    Discard();
+  }
+
+  void Discard() {
+    chunk_.resize(kChunkBytes);
+    stream_.async_read_some(asio::buffer(chunk_),
+                            [self = shared_from_this()](error_code error, std::size_t) {
+                              if (!error) self->Discard();
+                            });
   }
 
   Stream stream_;
@@ -115,7 +175,12 @@ class Http1Connection final : public std::enable_shared_from_this<Http1Connectio
   const std::string peer_;
   ConnectionContext& context_;
   const std::shared_ptr<void> ended_;
-  std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
+  std::optional<beast::http::request_parser<beast::http::buffer_body>> parser_;
+  BodyBuffer body_;
+  // What of it was read last.
+  std::vector<char> chunk_;
+  // Whether nothing of a request has been read whole.
+  bool waiting_ = false;
   beast::http::response<beast::http::empty_body> continue_;
   Message message_;
 };
@@ -126,7 +191,7 @@ void ServeHttp1(Stream stream, beast::flat_buffer begun, std::string peer,
                 ConnectionContext& context, std::shared_ptr<void> ended) {
   std::make_shared<Http1Connection>(std::move(stream), std::move(begun), std::move(peer), context,
                                     std::move(ended))
-      ->ReadHeader();
+      ->Start();
 }
 
 }  // namespace stoker::http

@@ -36,7 +36,8 @@ std::string Lower(std::string text) {
 
 // nghttp2 reads and writes frames; this moves bytes and gathers requests. Its state is the I/O
 // thread's; each handler gets a request of its own.
-class Http2Connection final : public std::enable_shared_from_this<Http2Connection> {
+class Http2Connection final : public Connection,
+                              public std::enable_shared_from_this<Http2Connection> {
  public:
   Http2Connection(Stream stream, beast::flat_buffer begun, std::string peer,
                   ConnectionContext& context, std::shared_ptr<void> ended)
@@ -48,6 +49,7 @@ class Http2Connection final : public std::enable_shared_from_this<Http2Connectio
         session_(MakeSession(this)) {}
 
   void Start() {
+    context_.Enter(weak_from_this());
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxStreams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
@@ -57,12 +59,23 @@ class Http2Connection final : public std::enable_shared_from_this<Http2Connectio
     Feed();
   }
 
+  void Drain() override {
+    nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_NO_ERROR,
+                          nullptr, 0);
+    Write();
+  }
+
  private:
   // A request that is being read, then the response that is being written.
   struct Exchange {
+    explicit Exchange(ConnectionContext& context) : body(context.bodies, context.max_body_bytes) {}
+
     Request request;
+    BodyBuffer body;
     std::size_t header_bytes = 0;
-    bool too_large = false;
+    // Answered before its body was whole; the rest is not kept.
+    bool refused = false;
     Response response;
     std::size_t sent = 0;
   };
@@ -87,7 +100,9 @@ class Http2Connection final : public std::enable_shared_from_this<Http2Connectio
 
   static int OnBeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    Exchange& exchange = Self(user_data).exchanges_[frame->hd.stream_id];
+    auto& self = Self(user_data);
+    Exchange& exchange =
+        self.exchanges_.try_emplace(frame->hd.stream_id, self.context_).first->second;
     exchange.request.version = "2";
     exchange.request.peer = Self(user_data).peer_;
     return 0;
@@ -120,15 +135,13 @@ class Http2Connection final : public std::enable_shared_from_this<Http2Connectio
                     const std::uint8_t* data, std::size_t size, void* user_data) {
     auto& self = Self(user_data);
     const auto it = self.exchanges_.find(stream_id);
-    if (it == self.exchanges_.end() || it->second.too_large) return 0;
-    std::string& body = it->second.request.body;
-    if (body.size() + size > self.context_.max_body_bytes) {
-      it->second.too_large = true;
-      body = {};
-      self.Respond(stream_id, Text(413, "request body too large\n"));
-      return 0;
-    }
-    body.append(reinterpret_cast<const char*>(data), size);
+    if (it == self.exchanges_.end() || it->second.refused) return 0;
+    const BodyBuffer::Result result =
+        it->second.body.Append({reinterpret_cast<const char*>(data), size});
+    if (result == BodyBuffer::Result::kAdded) return 0;
+    it->second.refused = true;
+    self.Respond(stream_id,
+                 result == BodyBuffer::Result::kTooLarge ? BodyTooLarge() : NoRoomForBody());
     return 0;
   }
 
@@ -193,7 +206,8 @@ class Http2Connection final : public std::enable_shared_from_this<Http2Connectio
 
   void Handle(std::int32_t stream_id) {
     const auto it = exchanges_.find(stream_id);
-    if (it == exchanges_.end() || it->second.too_large) return;
+    if (it == exchanges_.end() || it->second.refused) return;
+    it->second.body.MoveTo(it->second.request);
     const bool head = it->second.request.method == "HEAD";
     Dispatch(context_, std::move(it->second.request),
              [self = shared_from_this(), stream_id, head](Response answer) {
@@ -247,7 +261,8 @@ class Http2Connection final : public std::enable_shared_from_this<Http2Connectio
       outgoing_.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
     }
     if (outgoing_.empty()) {
-      if (nghttp2_session_want_read(session_.get()) == 0) Close();
+      const bool drained = context_.draining && exchanges_.empty();
+      if (drained || nghttp2_session_want_read(session_.get()) == 0) Close();
       return;
     }
     writing_ = true;

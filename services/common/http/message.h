@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +43,8 @@ struct Request {
   std::string version = "1.1";
   // "127.0.0.1:50124", or "unix".
   std::string peer;
+  // What the body takes of the server's memory, given back when the last copy goes.
+  std::shared_ptr<const void> lease;
 };
 
 struct Response {

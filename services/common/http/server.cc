@@ -1,10 +1,10 @@
 #include "services/common/http/server.h"
 
-#include <atomic>
 #include <optional>
 #include <thread>
 #include <utility>
 
+#include <absl/synchronization/mutex.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -33,7 +33,7 @@ constexpr std::size_t kReadBytes = 16 << 10;
 constexpr auto kExhaustedPause = std::chrono::milliseconds(100);
 
 // Reads until it is clear which protocol the peer speaks.
-class Greeter final : public std::enable_shared_from_this<Greeter> {
+class Greeter final : public Connection, public std::enable_shared_from_this<Greeter> {
  public:
   Greeter(Stream stream, std::string peer, ConnectionContext& context, std::shared_ptr<void> ended)
       : stream_(std::move(stream)),
@@ -41,6 +41,14 @@ class Greeter final : public std::enable_shared_from_this<Greeter> {
         context_(context),
         ended_(std::move(ended)) {}
 
+  void Start() {
+    context_.Enter(weak_from_this());
+    Read();
+  }
+
+  void Drain() override { stream_.close(); }
+
+ private:
   void Read() {
     stream_.expires_after(absl::ToChronoNanoseconds(context_.idle_timeout));
     stream_.async_read_some(buffer_.prepare(kReadBytes),
@@ -51,7 +59,6 @@ class Greeter final : public std::enable_shared_from_this<Greeter> {
                             });
   }
 
- private:
   void Decide() {
     const auto bytes = buffer_.cdata();
     const std::string_view text(static_cast<const char*>(bytes.data()), bytes.size());
@@ -80,7 +87,8 @@ class AsioServer final : public Server {
             .max_body_bytes = options.max_body_bytes,
             .idle_timeout = options.idle_timeout,
             .max_admitted = static_cast<std::size_t>(options.handler_threads) + options.max_waiting,
-            .pool = pool_} {}
+            .pool = pool_,
+            .bodies = BodyBudget(options.max_total_body_bytes)} {}
 
   // Handlers first: what they answer still needs the I/O thread's queue.
   ~AsioServer() override {
@@ -88,6 +96,23 @@ class AsioServer final : public Server {
     if (thread_.joinable()) thread_.join();
     pool_.join();
     for (const std::string& path : unix_paths_) unlink(path.c_str());
+  }
+
+  void Drain(absl::Duration grace) override {
+    asio::post(io_, [this] {
+      error_code ignored;
+      for (const auto& acceptor : tcp_) acceptor->close(ignored);
+      for (const auto& acceptor : unix_) acceptor->close(ignored);
+      context_.draining = true;
+      for (const auto& one : std::exchange(context_.connections, {})) {
+        if (const auto connection = one.lock()) connection->Drain();
+      }
+    });
+    absl::MutexLock lock(&mutex_);
+    mutex_.AwaitWithTimeout(
+        absl::Condition(
+            +[](std::size_t* connections) { return *connections == 0; }, &connections_),
+        grace);
   }
 
   [[nodiscard]] const std::vector<int>& ports() const override { return ports_; }
@@ -137,7 +162,7 @@ class AsioServer final : public Server {
   template <typename Acceptor>
   void Accept(Acceptor& acceptor, const std::string& unix_path) {
     acceptor.async_accept([this, &acceptor, unix_path](error_code error, auto socket) {
-      if (error == asio::error::operation_aborted) return;
+      if (error == asio::error::operation_aborted || !acceptor.is_open()) return;
       if (error) return AcceptLater(acceptor, unix_path);
       if (unix_path.empty() || rpc::MayConnect(socket.native_handle(), unix_path)) {
         Greet(std::move(socket));
@@ -150,15 +175,21 @@ class AsioServer final : public Server {
   void AcceptLater(Acceptor& acceptor, const std::string& unix_path) {
     auto timer = std::make_shared<asio::steady_timer>(io_, kExhaustedPause);
     timer->async_wait([this, timer, &acceptor, unix_path](error_code error) {
-      if (!error) Accept(acceptor, unix_path);
+      if (!error && acceptor.is_open()) Accept(acceptor, unix_path);
     });
   }
 
   template <typename Socket>
   void Greet(Socket socket) {
-    if (connections_ >= max_connections_) return;
-    ++connections_;
-    std::shared_ptr<void> ended(nullptr, [this](void*) { --connections_; });
+    {
+      absl::MutexLock lock(&mutex_);
+      if (connections_ >= max_connections_) return;
+      ++connections_;
+    }
+    std::shared_ptr<void> ended(nullptr, [this](void*) {
+      absl::MutexLock lock(&mutex_);
+      --connections_;
+    });
     std::string peer = "unix";
     if constexpr (std::is_same_v<Socket, tcp::socket>) {
       error_code error;
@@ -168,7 +199,7 @@ class AsioServer final : public Server {
     }
     std::make_shared<Greeter>(Stream(stream_protocol::socket(std::move(socket))), std::move(peer),
                               context_, std::move(ended))
-        ->Read();
+        ->Start();
   }
 
   const std::size_t max_connections_;
@@ -176,9 +207,13 @@ class AsioServer final : public Server {
   std::vector<std::string> unix_paths_;
   asio::thread_pool pool_;
   ConnectionContext context_;
-  std::atomic<std::size_t> connections_ = 0;
+  absl::Mutex mutex_;
+  std::size_t connections_ ABSL_GUARDED_BY(mutex_) = 0;
   // Connections live in its queue: gone before what they use.
   asio::io_context io_{1};
+  // While requests run and nothing is listened for, as at the end, there is no input to wait for;
+  // their answers still come.
+  const asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::vector<std::unique_ptr<tcp::acceptor>> tcp_;
   std::vector<std::unique_ptr<asio::local::stream_protocol::acceptor>> unix_;
   std::thread thread_;

@@ -28,7 +28,10 @@ class Server {
     bool insecure = false;
     // A larger request is answered 413.
     std::size_t max_body_bytes = std::size_t{64} << 20;
-    // A connection without a request for so long is closed.
+    // All bodies together, received or being received, whose requests are not answered yet. Past
+    // it a request is answered 503.
+    std::size_t max_total_body_bytes = std::size_t{256} << 20;
+    // A connection without a request for so long is closed, and one whose body takes so long.
     absl::Duration idle_timeout = absl::Minutes(5);
     std::size_t max_connections = 4096;
     int handler_threads = 4;
@@ -41,6 +44,10 @@ class Server {
 
   // Closes all connections; handlers that run are waited for.
   virtual ~Server() = default;
+
+  // Ends in order: no new connection, no further request on one; returns when those that were begun
+  // are answered, at the latest after `grace`. Call it once.
+  virtual void Drain(absl::Duration grace) = 0;
 
   // The bound port of each TCP address, in their order.
   [[nodiscard]] virtual const std::vector<int>& ports() const = 0;

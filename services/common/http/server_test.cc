@@ -1,9 +1,11 @@
 #include "services/common/http/server.h"
 
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <absl/synchronization/blocking_counter.h>
 #include <absl/synchronization/notification.h>
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -146,6 +148,30 @@ TEST_F(ServerTest, IdleConnections) {
   EXPECT_EQ(Ask(url_ + "/x", CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE).status, 200);
 }
 
+std::size_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t size = 0;
+  std::size_t resident = 0;
+  statm >> size >> resident;
+  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+// What a sender promises takes no memory, only what it sends: 500 that begin a body of 100 MB and
+// stop cost little, and keep nobody from being answered.
+TEST_F(ServerTest, SlowSenders) {
+  const std::size_t before = ResidentBytes();
+  std::vector<UniqueFd> slow;
+  const std::string begin =
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 104857600\r\n\r\n" + std::string(100, 'x');
+  for (int i = 0; i < 500; ++i) {
+    slow.push_back(ConnectTo(port_));
+    ASSERT_EQ(write(slow.back().get(), begin.data(), begin.size()),
+              static_cast<ssize_t>(begin.size()));
+  }
+  EXPECT_EQ(Ask(url_ + "/x", CURL_HTTP_VERSION_1_1, "body").status, 200);
+  EXPECT_LT(ResidentBytes(), before + (std::size_t{100} << 20));
+}
+
 // Expect: 100-continue is answered before the body comes; HEAD has a length and no body; what is no
 // HTTP is 400; an exception is 500 and its text stays inside.
 TEST_F(ServerTest, Edges) {
@@ -185,6 +211,72 @@ TEST(ServerBoundTest, RefusesPastTheQueue) {
   EXPECT_EQ(Ask(url + "/", CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE).status, 503);
   release.Notify();
   busy.join();
+}
+
+// Bodies of unanswered requests fill what all may take together: the next is refused with 503 over
+// both protocols, and taken once there is room.
+TEST(ServerBoundTest, RefusesPastTheTotalOfBodies) {
+  absl::Notification entered;
+  absl::Notification release;
+  auto server = Server::Start({.addresses = {"127.0.0.1:0"}, .max_total_body_bytes = 1 << 20},
+                              [&](const Request& request) {
+                                if (request.path == "/wait") {
+                                  entered.Notify();
+                                  release.WaitForNotification();
+                                }
+                                return Text(200, "ok");
+                              });
+  ASSERT_TRUE(server.ok()) << server.status();
+  const std::string url = "http://127.0.0.1:" + std::to_string((*server)->ports()[0]);
+  const std::string body(600 << 10, 'b');
+  std::thread busy([&] { EXPECT_EQ(Ask(url + "/wait", CURL_HTTP_VERSION_1_1, body).status, 200); });
+  entered.WaitForNotification();
+  for (const long version : {CURL_HTTP_VERSION_1_1, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE}) {
+    const Answered refused = Ask(url + "/", version, body);
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_THAT(refused.headers, HasSubstr("etry-"));
+    EXPECT_EQ(Ask(url + "/", version, "small").status, 200);
+  }
+  release.Notify();
+  busy.join();
+  for (const long version : {CURL_HTTP_VERSION_1_1, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE}) {
+    EXPECT_EQ(Ask(url + "/", version, body).status, 200);
+  }
+}
+
+// Drain closes idle connections, takes no new ones, and waits for the requests that run, over both
+// protocols.
+TEST(ServerDrainTest, AnswersWhatRuns) {
+  absl::BlockingCounter entered(2);
+  absl::Notification release;
+  auto server = Server::Start({.addresses = {"127.0.0.1:0"}}, [&](const Request& request) {
+    if (request.path == "/wait") {
+      entered.DecrementCount();
+      release.WaitForNotification();
+    }
+    return Text(200, "ok");
+  });
+  ASSERT_TRUE(server.ok()) << server.status();
+  const int port = (*server)->ports()[0];
+  const std::string url = "http://127.0.0.1:" + std::to_string(port);
+  std::vector<std::thread> busy;
+  for (const long version : {CURL_HTTP_VERSION_1_1, CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE}) {
+    busy.emplace_back([&, version] { EXPECT_EQ(Ask(url + "/wait", version).status, 200); });
+  }
+  const UniqueFd idle = ConnectTo(port);
+  entered.Wait();
+  std::thread drain([&] { (*server)->Drain(absl::Seconds(60)); });
+  char byte = 0;
+  EXPECT_EQ(read(idle.get(), &byte, 1), 0);
+  release.Notify();
+  for (std::thread& thread : busy) thread.join();
+  drain.join();
+  const UniqueFd late(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_NE(connect(late.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
 }
 
 // A port in use is named, with the flag that changes it.

@@ -90,6 +90,12 @@ class RunningService final : public Service {
     if (grpc_ != nullptr) grpc_->Stop(grace);
   }
 
+  void StopHttp(absl::Duration grace) override {
+    control_.SetReady(false);
+    if (http_ != nullptr) http_->Drain(grace);
+    http_.reset();
+  }
+
   void OnSignal(int number) {
     if (number == SIGHUP) {
       [[maybe_unused]] const absl::Status logged = control_.Reload();

@@ -63,6 +63,10 @@ class Service {
 
   // Ends gRPC: refuses new calls, waits for running ones up to `grace`. HTTP stays until the end.
   virtual void StopGrpc(absl::Duration grace) = 0;
+
+  // Ends HTTP: no new connections or requests, waits for running ones up to `grace`. No handler
+  // runs when it returns: what they use may go.
+  virtual void StopHttp(absl::Duration grace) = 0;
 };
 
 // Parses the command line, sets up logging, signals and HTTP, runs `body`, which wires the process,
