@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                               .is_debug_frame = (data[0] & 1) != 0,
                               .has_known_size = (data[0] & 2) == 0};
   ElfRows rows;
-  rows.machine = (data[0] & 4) == 0 ? &kX86_64 : &kAarch64;
+  rows.machine = (data[0] & 4) == 0 ? &kX64 : &kAarch64;
   rows.text = {.base = 0x400000, .ranges = {{0x1000, 0x20000}}, .bytes = 0x1f000};
   ParseCfi(section, *rows.machine, rows.text, {}, rows.rules, rows.rows);
   rows.ranges = rows.rows.ranges;

@@ -45,7 +45,7 @@ struct Parsed {
   }
 };
 
-Parsed Parse(const FakeCfi& cfi, bool is_debug_frame = false, const Machine& machine = kX86_64) {
+Parsed Parse(const FakeCfi& cfi, bool is_debug_frame = false, const Machine& machine = kX64) {
   Parsed parsed;
   const CfiSection section = {
       .bytes = cfi.bytes(), .address = 0x10000, .is_debug_frame = is_debug_frame};
@@ -180,7 +180,7 @@ TEST(CfiParserTest, KnownFunctionsAreNotReadAgain) {
   FakeCfi cfi;
   cfi.Fde(cfi.Cie("", kInitial), 0x401000, 0x10, "");
   Parsed parsed;
-  ParseCfi({.bytes = cfi.bytes()}, kX86_64, TestText(), {{.begin = 0x1000, .end = 0x1010}},
+  ParseCfi({.bytes = cfi.bytes()}, kX64, TestText(), {{.begin = 0x1000, .end = 0x1010}},
            parsed.rules, parsed.rows);
   EXPECT_THAT(parsed.rows.ranges, IsEmpty());
 }
@@ -213,7 +213,7 @@ TEST(CfiParserTest, EveryPrefixIsRead) {
   cfi.Fde(cie, 0x401000, 9, Bytes({0, 0x0f, 4, 0x77, 0xa0, 0x01, 0x06, 0x41, 0x0a, 0x0b, 0x41}));
   for (std::size_t size = 0; size < cfi.bytes().size(); ++size) {
     Parsed parsed;
-    ParseCfi({.bytes = std::string_view(cfi.bytes()).substr(0, size)}, kX86_64, TestText(), {},
+    ParseCfi({.bytes = std::string_view(cfi.bytes()).substr(0, size)}, kX64, TestText(), {},
              parsed.rules, parsed.rows);
     EXPECT_THAT(parsed.rows.ranges, IsEmpty()) << size;
   }

@@ -49,7 +49,7 @@ class FakeGoTable {
     Number(header, functions_.size(), 8);
     Number(header, 0, 8);
     if (relative) Number(header, text_start_, 8);
-    const std::uint64_t names_at = header.size() + 5 * 8;
+    const std::uint64_t names_at = header.size() + sizeof(std::uint64_t[5]);
     const std::uint64_t values_at = (names_at + names_.size() + 7) / 8 * 8;
     const std::uint64_t functions_at = (values_at + values_.size() + 7) / 8 * 8;
     for (const std::uint64_t at : {names_at, names_at, names_at, values_at, functions_at}) {

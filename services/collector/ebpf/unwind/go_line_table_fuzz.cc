@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto go = GoLineTable::Open({reinterpret_cast<const char*>(data), size});
   if (!go) return 0;
   ElfRows rows;
-  rows.machine = &kX86_64;
+  rows.machine = &kX64;
   rows.text = {.base = 0x400000, .ranges = {{0x1000, 0x20000}}, .bytes = 0x1f000};
   go->AddRows(0x401000, rows.text, rows.rules, rows.rows);
   rows.ranges = rows.rows.ranges;

@@ -20,12 +20,12 @@ struct Machine {
   std::int32_t call_pushes = 0;
 };
 
-inline constexpr Machine kX86_64 = {.elf_machine = EM_X86_64,
-                                    .sp = 7,
-                                    .bp = 6,
-                                    .return_address = 16,
-                                    .return_address_in_register = false,
-                                    .call_pushes = 8};
+inline constexpr Machine kX64 = {.elf_machine = EM_X86_64,
+                                 .sp = 7,
+                                 .bp = 6,
+                                 .return_address = 16,
+                                 .return_address_in_register = false,
+                                 .call_pushes = 8};
 
 // The x29 and x30 of its procedure call standard stand where x86-64 has bp and the return address.
 inline constexpr Machine kAarch64 = {.elf_machine = EM_AARCH64,
@@ -37,7 +37,7 @@ inline constexpr Machine kAarch64 = {.elf_machine = EM_AARCH64,
 
 // The machine of an ELF header's number, or nullptr.
 inline const Machine* FindMachine(std::uint16_t elf_machine) {
-  if (elf_machine == kX86_64.elf_machine) return &kX86_64;
+  if (elf_machine == kX64.elf_machine) return &kX64;
   if (elf_machine == kAarch64.elf_machine) return &kAarch64;
   return nullptr;
 }

@@ -56,7 +56,7 @@ absl::StatusOr<std::shared_ptr<const Table>> Table::Open(int fd) {
   const auto size = static_cast<std::size_t>(file.st_size);
   void* const mapped = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (mapped == MAP_FAILED) return ErrnoError(errno, "mmap");
-  const std::shared_ptr<Table> table(new Table());
+  std::shared_ptr<Table> table(new Table());
   table->bytes_ = {static_cast<const char*>(mapped), size};
   table->is_mapped_ = true;
   STOKER_RETURN_IF_ERROR(table->Check());
@@ -64,7 +64,7 @@ absl::StatusOr<std::shared_ptr<const Table>> Table::Open(int fd) {
 }
 
 absl::StatusOr<std::shared_ptr<const Table>> Table::FromBytes(std::string_view bytes) {
-  const std::shared_ptr<Table> table(new Table());
+  std::shared_ptr<Table> table(new Table());
   table->copy_.resize(bytes.size() / sizeof(std::uint64_t) + 1);
   std::ranges::copy(bytes, reinterpret_cast<char*>(table->copy_.data()));
   table->bytes_ = {reinterpret_cast<const char*>(table->copy_.data()), bytes.size()};

@@ -20,7 +20,7 @@ constexpr std::uint64_t kBase = 0x400000;
 class Functions {
  public:
   Functions() {
-    rows_.machine = &kX86_64;
+    rows_.machine = &kX64;
     rows_.text = {.base = kBase, .ranges = {{0, 0x100000}}, .bytes = 0x100000};
   }
 
