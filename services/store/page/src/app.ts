@@ -41,6 +41,9 @@ import { TimelineView } from "./view/timeline";
 
 const EMPTY_REFRESH_SECONDS = 3;
 
+// A live refresh does not ask for the pprof again while so much of the graph has its notes.
+const ENOUGH_NOTES = 0.98;
+
 export class App {
   private state: ViewState;
   private overview: Overview | null = null;
@@ -244,14 +247,20 @@ export class App {
       return this.explain(state, interval, signal);
     }
     this.diagnosis = null;
-    if (this.data) {
-      carryNotes(this.data.current.root, data.current.root);
-      if (this.data.base && data.base) carryNotes(this.data.base.root, data.base.root);
-    }
+    const refreshed = this.data !== null && !needsData(this.shownFor, state);
+    const known = this.carryNotes(data);
     this.data = data;
     this.shownFor = state;
     this.panel.invalidate();
-    void this.annotate(data, signal);
+    if (!refreshed || known < ENOUGH_NOTES) void this.annotate(data, signal);
+  }
+
+  // The share of both sides whose notes were known already.
+  private carryNotes({ current, base }: PageData): number {
+    if (!this.data) return 0;
+    const known = carryNotes(this.data.current.root, current.root);
+    if (!base) return known;
+    return this.data.base ? Math.min(known, carryNotes(this.data.base.root, base.root)) : 0;
   }
 
   // A store that has no pprof to give costs files and modules, not the graph.

@@ -5,7 +5,7 @@ import type { ViewState } from "./model/view_state";
 import type { Controls } from "./view/controls";
 import type { Downloads } from "./view/downloads";
 import type { Health } from "./view/health";
-import type { ProfilePanel } from "./view/profile_panel";
+import { zoomsOf, type ProfilePanel } from "./view/profile_panel";
 import { earlier, later, wider } from "./view/range_control";
 import type { ServiceList } from "./view/service_list";
 import type { Shortcut, ShortcutGroup } from "./view/shortcuts";
@@ -66,9 +66,8 @@ function frameKeys({ state, set, panel, copy }: ProfileTargets): Shortcut[] {
     onFrame("h", "find all of its name", (name) => set({ search: exactly(name) })),
     onFrame("c", "copy its name", copy),
     key("Esc", "undo zoom, then search, focus, ignore", () => {
-      const undone = (["zoom", "search", "focus", "ignore"] as const).find(
-        (k) => state()[k] !== "",
-      );
+      const others = (["search", "focus", "ignore"] as const).filter((k) => state()[k] !== "");
+      const [undone] = [...zoomsOf(state()), ...others];
       if (undone) set({ [undone]: "" });
     }),
   ];

@@ -297,6 +297,13 @@ test("sandwich of a function shows callers and callees", async () => {
   await callers.press("ArrowUp");
   assert.match(await details().locator(".title").textContent(), /^shop::Server::Handle/);
   await shot("sandwich");
+  await callers.press("Enter");
+  await page.waitForURL(/callerZoom=/);
+  await page.reload();
+  await untilReady(page);
+  await page.getByRole("button", { name: "Remove zoom of callers" }).waitFor();
+  await page.keyboard.press("Escape");
+  await untilParam("callerZoom", null);
 });
 
 test("split by a label gives a series and a subtree per value", async () => {
@@ -408,6 +415,8 @@ test("live refresh asks again, and stops when switched off", async () => {
     }
   });
   assert.ok(calls.SelectMergeStacktraces >= before + 2);
+  // The store is not asked for files and lines that the page has.
+  assert.ok((calls.SelectMergeProfile ?? 0) < calls.SelectMergeStacktraces);
   await page.keyboard.press("v");
   await untilParam("refresh", "0");
 });

@@ -30,17 +30,20 @@ function note(node: Node, frame: PprofFrame): boolean {
 }
 
 // Gives `to` the notes of an earlier tree, so that a refreshed graph does not lose them while the
-// new pprof is on its way.
-export function carryNotes(from: Node, to: Node): void {
+// new pprof is on its way. Returns the share of `to` that has its notes, in 0..1 of its value.
+export function carryNotes(from: Node, to: Node): number {
   const index = new ChildIndex();
+  let noted = 0;
   const work: Array<[Node, Node]> = [[from, to]];
   while (work.length > 0) {
     const [source, target] = work.pop()!;
     target.note = source.note;
+    if (source.note) noted += target.self;
     if (source.children.length === 0) continue;
     for (const child of target.children) {
       const twin = index.find(source, child.name);
       if (twin) work.push([twin, child]);
     }
   }
+  return to.total > 0 ? noted / to.total : 0;
 }

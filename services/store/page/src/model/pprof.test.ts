@@ -60,7 +60,7 @@ test("carried notes", () => {
   const old = treeOf("main;work;small 5");
   annotate(old, decodePprof(BYTES));
   const fresh = treeOf("main;work;small 6", "main;new 1");
-  carryNotes(old, fresh);
+  assert.equal(carryNotes(old, fresh), 6 / 7);
   assert.equal(nodeAt(fresh, "main;work;small").note?.line, 3);
   assert.equal(nodeAt(fresh, "main;new").note, null);
 });

@@ -17,6 +17,9 @@ export interface ViewState {
   search: string;
   // Path key of the zoomed node; empty: the root.
   zoom: string;
+  // The same in the halves of the sandwich.
+  callerZoom: string;
+  calleeZoom: string;
   focus: string;
   ignore: string;
   sandwich: string;
@@ -45,6 +48,8 @@ export const DEFAULT_STATE: ViewState = {
   view: "both",
   search: "",
   zoom: "",
+  callerZoom: "",
+  calleeZoom: "",
   focus: "",
   ignore: "",
   sandwich: "",
@@ -116,8 +121,12 @@ const QUERY_KEYS: Array<keyof ViewState> = [
 
 // The part of a view that is of one profile, and no question to the store.
 export function reportable(state: ViewState): Partial<ViewState> {
-  const { view, search, zoom, focus, ignore, sandwich, sort, inverted, collapsed, colours } = state;
-  return { view, search, zoom, focus, ignore, sandwich, sort, inverted, collapsed, colours };
+  const { view, search, focus, ignore, sandwich, sort, inverted, collapsed, colours } = state;
+  const { zoom, callerZoom, calleeZoom } = state;
+  return {
+    ...{ view, search, focus, ignore, sandwich, sort, inverted, collapsed, colours },
+    ...{ zoom, callerZoom, calleeZoom },
+  };
 }
 
 export function needsData(before: ViewState, after: ViewState): boolean {

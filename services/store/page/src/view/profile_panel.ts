@@ -39,6 +39,18 @@ const VIEWS: Array<[View, string]> = [
   ["sandwich", "Sandwich"],
 ];
 
+const ZOOM_NAMES = { zoom: "zoom", callerZoom: "zoom of callers", calleeZoom: "zoom of callees" };
+
+// Which zooms the view has, to take back.
+export function zoomsOf(state: ViewState): Array<keyof typeof ZOOM_NAMES> {
+  const { view, zoom, callerZoom, calleeZoom } = state;
+  if (view !== "sandwich") return zoom === "" ? [] : ["zoom"];
+  return [
+    ...(calleeZoom === "" ? [] : (["calleeZoom"] as const)),
+    ...(callerZoom === "" ? [] : (["callerZoom"] as const)),
+  ];
+}
+
 export class ProfilePanel {
   readonly element: HTMLElement;
   private readonly tabs = h("div", { class: "tabs", role: "group", "aria-label": "View" });
@@ -114,7 +126,10 @@ export class ProfilePanel {
       sandwich: (name) => this.openSandwich(name),
       sort: (sort) => set({ sort }),
     });
-    this.sandwich = new SandwichView((tree, node) => this.details.show(tree, node, this.unit));
+    this.sandwich = new SandwichView({
+      about: (tree, node) => this.details.show(tree, node, this.unit),
+      zoom: (patch) => set(patch),
+    });
     this.body.append(this.table.element, this.flame.element, this.sandwich.element);
     this.element = h(
       "section",
@@ -216,7 +231,7 @@ export class ProfilePanel {
   }
 
   openSandwich(name: string): void {
-    this.set({ view: "sandwich", sandwich: name });
+    this.set({ view: "sandwich", sandwich: name, callerZoom: "", calleeZoom: "" });
   }
 
   paint(node: Node): { fill: string; text: string } {
@@ -288,7 +303,7 @@ export class ProfilePanel {
       this.chips,
       ...(state.focus ? [chip(`focus: ${state.focus}`, { focus: "", zoom: "" })] : []),
       ...(state.ignore ? [chip(`ignore: ${state.ignore}`, { ignore: "", zoom: "" })] : []),
-      ...(state.zoom ? [chip("zoom", { zoom: "" })] : []),
+      ...zoomsOf(state).map((key) => chip(ZOOM_NAMES[key], { [key]: "" })),
     );
   }
 
@@ -332,8 +347,9 @@ export class ProfilePanel {
     }
     if (state.view === "sandwich") {
       const name = state.sandwich || this.table.hottest;
-      const { colours } = state;
-      this.sandwich.show(shaped, name, { unit: this.unit, dark, colours, matches });
+      const { colours, callerZoom, calleeZoom } = state;
+      const options = { unit: this.unit, dark, colours, matches, callerZoom, calleeZoom };
+      this.sandwich.show(shaped, name, options);
     } else this.about(selected);
   }
 }

@@ -16,11 +16,21 @@ export interface SandwichOptions {
   dark: boolean;
   colours: "module" | "name";
   matches: Matcher | null;
+  // Path keys of what the halves are zoomed to.
+  callerZoom: string;
+  calleeZoom: string;
+}
+
+export interface SandwichEvents {
+  // A node that is pointed at or selected.
+  about: (tree: Tree, node: Node) => void;
+  zoom: (patch: { callerZoom: string } | { calleeZoom: string }) => void;
 }
 
 interface Half {
   view: FlameView;
-  root: Node | null;
+  // The half alone, as a part of the whole; null before the first profile.
+  tree: Tree | null;
   zoom: Node | null;
   selected: Node | null;
 }
@@ -34,10 +44,9 @@ export class SandwichView {
   private name = "";
   private options: SandwichOptions | null = null;
 
-  // `about` is told of each node that is pointed at or selected.
-  constructor(private readonly about: (tree: Tree, node: Node) => void) {
-    this.callers = this.half("Callers", true);
-    this.callees = this.half("Callees", false);
+  constructor(private readonly events: SandwichEvents) {
+    this.callers = this.half("Callers", true, (callerZoom) => events.zoom({ callerZoom }));
+    this.callees = this.half("Callees", false, (calleeZoom) => events.zoom({ calleeZoom }));
     this.element = h(
       "div",
       { class: "sandwich-view" },
@@ -54,8 +63,8 @@ export class SandwichView {
     if (tree !== this.tree || name !== this.name) {
       const { callers, callees } = sandwich(tree.root, name);
       const same = name === this.name;
-      adopt(this.callers, callers, same);
-      adopt(this.callees, callees, same);
+      adopt(this.callers, withRoot(tree, callers), same);
+      adopt(this.callees, withRoot(tree, callees), same);
       this.tree = tree;
       this.name = name;
       this.tell(this.callees, this.callees.selected ?? callees);
@@ -63,21 +72,20 @@ export class SandwichView {
         ? `${name}: ${amount(tree, callees, options.unit)}`
         : "Choose a function in the table";
     }
+    this.callers.zoom = findByKey(this.callers.tree!.root, options.callerZoom);
+    this.callees.zoom = findByKey(this.callees.tree!.root, options.calleeZoom);
     this.render();
   }
 
-  private half(label: string, upward: boolean): Half {
+  private half(label: string, upward: boolean, zoom: (key: string) => void): Half {
     const half: Half = {
       view: null as unknown as FlameView,
-      root: null,
+      tree: null,
       zoom: null,
       selected: null,
     };
     half.view = new FlameView(label, upward, {
-      zoom: (node) => {
-        half.zoom = node;
-        this.render();
-      },
+      zoom: (node) => zoom(pathKey(node)),
       select: (node) => {
         half.selected = node;
         this.render();
@@ -89,17 +97,17 @@ export class SandwichView {
   }
 
   private tell(half: Half, node: Node | null): void {
-    if (half.root && node) this.about(withRoot(this.tree!, half.root), node);
+    if (half.tree && node) this.events.about(half.tree, node);
   }
 
   private render(): void {
     for (const half of [this.callers, this.callees]) {
-      if (half.root) half.view.show(this.scene(half));
+      if (half.tree) half.view.show(this.scene(half));
     }
   }
 
   private scene(half: Half): Scene {
-    const tree = withRoot(this.tree!, half.root!);
+    const tree = half.tree!;
     const { unit, dark, colours, matches } = this.options!;
     return {
       tree,
@@ -114,13 +122,11 @@ export class SandwichView {
   }
 }
 
-// Gives a half its new tree; of the `same` function, zoom and selection stay where they were.
-function adopt(half: Half, root: Node, same: boolean): void {
-  const again = (node: Node | null): Node | null =>
-    node && same ? findByKey(root, pathKey(node)) : null;
-  half.zoom = again(half.zoom) ?? root;
-  half.selected = again(half.selected);
-  half.root = root;
+// Gives a half its new tree; of the `same` function, the selection stays where it was.
+function adopt(half: Half, tree: Tree, same: boolean): void {
+  const { selected } = half;
+  half.selected = selected && same ? findByKey(tree.root, pathKey(selected)) : null;
+  half.tree = tree;
 }
 
 function amount(tree: Tree, callees: Node, unit: string): string {
