@@ -302,7 +302,7 @@ class Comparison {
     } else if (said.caller.kind == Caller::Kind::kNone &&
                (rule.cfa == STOKER_CFA_END || rule.cfa == STOKER_CFA_FRAME_POINTER)) {
       ++result_.agreeing;
-      ++result_.intended["padding after a function of Go"];
+      ++result_.intended["no description, but known by what it is"];
     } else if (said.is_debug_frame && rule.cfa == STOKER_CFA_END) {
       ++result_.agreeing;
       ++result_.intended["where Go's stacks end"];
