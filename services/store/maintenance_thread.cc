@@ -28,6 +28,7 @@ void MaintenanceThread::Run() {
     metrics_.head_bytes.Set(static_cast<double>(sizes.head_bytes));
     metrics_.blocks.Set(static_cast<double>(sizes.blocks));
     metrics_.block_bytes.Set(static_cast<double>(sizes.block_bytes));
+    metrics_.damaged_blocks.Set(static_cast<double>(sizes.damaged_blocks));
     metrics_.series.Set(static_cast<double>(sizes.series));
   }
 }

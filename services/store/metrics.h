@@ -24,7 +24,9 @@ struct Metrics {
         head_bytes(all.Gauge("stoker_store_head_bytes", "Memory of the newest profiles.")),
         series(all.Gauge("stoker_store_series", "Series known.")),
         blocks(all.Gauge("stoker_store_blocks", "Blocks on disk.")),
-        block_bytes(all.Gauge("stoker_store_block_bytes", "Bytes of blocks on disk.")) {}
+        block_bytes(all.Gauge("stoker_store_block_bytes", "Bytes of blocks on disk.")),
+        damaged_blocks(all.Gauge("stoker_store_damaged_blocks",
+                                 "Blocks that were set aside because they are damaged.")) {}
 
   // A profile that was refused: `reason` is one of Pyroscope's words.
   void Discard(std::string_view reason, double samples, double bytes) {
@@ -47,6 +49,7 @@ struct Metrics {
   prometheus::Gauge& series;
   prometheus::Gauge& blocks;
   prometheus::Gauge& block_bytes;
+  prometheus::Gauge& damaged_blocks;
 };
 
 }  // namespace stoker::store

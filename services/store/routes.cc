@@ -76,7 +76,7 @@ void AddReadApi(const Querier& querier, const AddRoute& add) {
 
 void AddPage(const AddRoute& add) {
   for (const Asset& asset : PageAssets()) {
-    add("GET", std::string(asset.path), [&asset](const http::Request& request) {
+    const http::Handler show = [&asset](const http::Request& request) {
       // "/" is asked for every path that has no handler.
       if (request.path != asset.path) return http::Text(404, "404 page not found\n");
       http::Response response;
@@ -90,8 +90,17 @@ void AddPage(const AddRoute& add) {
       response.headers.Add("Content-Security-Policy", kContentSecurityPolicy);
       response.body = asset.bytes;
       return response;
-    });
+    };
+    add("GET", std::string(asset.path), show);
+    if (asset.path == "/") add("HEAD", "/", show);
   }
+  // A call that is not known is not there, rather than there for GET.
+  add("*", "/", [](const http::Request& request) {
+    if (request.path != "/") return http::Text(404, "404 page not found\n");
+    http::Response response = http::Text(405, "method not allowed\n");
+    response.headers.Add("Allow", "GET, HEAD");
+    return response;
+  });
 }
 
 }  // namespace

@@ -75,6 +75,9 @@ absl::StatusOr<std::unique_ptr<Storage>> Storage::Open(StorageOptions options, c
 absl::Status Storage::OpenAll() {
   STOKER_RETURN_IF_ERROR(env_.MakeFolder(options_.dir + "/blocks"));
   STOKER_ASSIGN_OR_RETURN(lock_, env_.Lock(options_.dir + "/lock"));
+  STOKER_ASSIGN_OR_RETURN(const auto files, env_.List(options_.dir + "/blocks"));
+  damaged_blocks_ = static_cast<std::uint64_t>(std::ranges::count_if(
+      files, [](const std::string& name) { return name.ends_with(".damaged"); }));
   STOKER_RETURN_IF_ERROR(OpenDatabase());
   if (database_->is_new()) {
     STOKER_RETURN_IF_ERROR(RebuildDatabase());
@@ -134,7 +137,7 @@ absl::Status Storage::RebuildDatabase() {
     auto info = Block::ReadInfo(path, catalog_);
     if (!info.ok()) {
       log::Error("block set aside", {{"file", path}, {"error", Message(info.status())}});
-      STOKER_RETURN_IF_ERROR(env_.Rename(path, path + ".damaged"));
+      STOKER_RETURN_IF_ERROR(SetFileAside(path));
       continue;
     }
     info->id = *id;
@@ -280,7 +283,7 @@ std::vector<std::shared_ptr<Block>> Storage::Blocks() const {
 }
 
 Storage::Sizes Storage::sizes() const {
-  Sizes sizes = {.series = catalog_.size()};
+  Sizes sizes = {.series = catalog_.size(), .damaged_blocks = damaged_blocks_};
   absl::MutexLock lock(&state_mutex_);
   for (const LoggedHead& head : heads_) sizes.head_bytes += head.head->bytes();
   sizes.blocks = blocks_.size();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -88,6 +89,8 @@ class Storage {
     std::uint64_t blocks = 0;
     std::uint64_t block_bytes = 0;
     std::uint64_t series = 0;
+    // Set aside, by this process or an earlier one: files that end in .damaged.
+    std::uint64_t damaged_blocks = 0;
   };
   [[nodiscard]] Sizes sizes() const;
 
@@ -122,6 +125,8 @@ class Storage {
   [[nodiscard]] std::vector<std::shared_ptr<Block>> CompactionCandidates() const;
   absl::Status DropExpired();
   absl::Status SetDamagedAside();
+  // Gives a damaged block's file another name, so that somebody can look at it.
+  absl::Status SetFileAside(const std::string& path);
   // Writes `change`, then shows the blocks `added` instead of `removed`, and drops the head of the
   // sealed generation.
   absl::Status Apply(Database::Change change, std::vector<std::shared_ptr<Block>> added);
@@ -141,6 +146,7 @@ class Storage {
   // Of the thread that calls Maintain.
   std::unique_ptr<Database> database_;
   std::uint64_t next_block_ = 1;
+  std::atomic<std::uint64_t> damaged_blocks_ = 0;
 
   // Held while a profile is entered: log and head change together. Before state_mutex_.
   absl::Mutex push_mutex_;

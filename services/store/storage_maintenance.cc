@@ -155,11 +155,18 @@ absl::Status Storage::CompactOne() {
 absl::Status Storage::SetDamagedAside() {
   for (const auto& block : Blocks()) {
     if (!block->damaged()) continue;
-    const absl::Status renamed = env_.Rename(block->path(), block->path() + ".damaged");
-    if (!renamed.ok() && renamed.code() != absl::StatusCode::kNotFound) return renamed;
+    STOKER_RETURN_IF_ERROR(SetFileAside(block->path()));
     STOKER_RETURN_IF_ERROR(Apply({.removed = {block->info().id}}, {}));
   }
   return absl::OkStatus();
+}
+
+absl::Status Storage::SetFileAside(const std::string& path) {
+  const absl::Status renamed = env_.Rename(path, path + ".damaged");
+  // Somebody removed it, which is the damage.
+  if (renamed.code() == absl::StatusCode::kNotFound) return absl::OkStatus();
+  if (renamed.ok()) ++damaged_blocks_;
+  return renamed;
 }
 
 absl::Status Storage::DropExpired() {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -173,7 +174,8 @@ TEST_F(StorageTest, RetentionBySize) {
   EXPECT_EQ(BlockFiles().size(), 1);
 }
 
-// A damaged block is set aside and the rest is served.
+// Wherever a block is damaged, a byte or its end, it is set aside and counted, and the rest is
+// served, also by the process that had it open.
 TEST_F(StorageTest, DamagedBlock) {
   Push(Profile("a", 1), "1");
   Seal();
@@ -181,14 +183,44 @@ TEST_F(StorageTest, DamagedBlock) {
   clock_.Advance(absl::Hours(2));
   Push(Profile("a", 2), "2");
   Seal();
-  // A byte of the symbols, just behind the magic.
-  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(20).put('\x7f');
-  Open();
-  EXPECT_EQ(Total(), 2);
-  EXPECT_TRUE(storage_->Maintain().ok());
-  EXPECT_TRUE(std::filesystem::exists(path + ".damaged"));
-  EXPECT_EQ(BlockFiles().size(), 1);
-  EXPECT_EQ(Total(), 2);
+  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path));
+  std::filesystem::copy(options_.dir, options_.dir + ".whole",
+                        std::filesystem::copy_options::recursive);
+  std::set<std::int64_t> places = {20, size - 1, size - 20};
+  for (std::int64_t at = 8; at < size; at += 7) places.insert(at);
+  for (const std::int64_t at : places) {
+    SCOPED_TRACE(at);
+    storage_.reset();
+    std::filesystem::remove_all(options_.dir);
+    std::filesystem::copy(options_.dir + ".whole", options_.dir,
+                          std::filesystem::copy_options::recursive);
+    Open();
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    const int whole = file.seekg(at).get();
+    file.seekp(at).put(static_cast<char>(whole ^ 0x55));
+    file.close();
+    EXPECT_EQ(Total(), 2);
+    EXPECT_TRUE(storage_->Maintain().ok());
+    EXPECT_TRUE(std::filesystem::exists(path + ".damaged"));
+    EXPECT_EQ(BlockFiles().size(), 1);
+    EXPECT_EQ(storage_->sizes().damaged_blocks, 1);
+    Open();
+    EXPECT_EQ(Total(), 2);
+    EXPECT_EQ(storage_->sizes().damaged_blocks, 1);
+  }
+  for (const std::int64_t left : {std::int64_t{0}, size / 2, size - 1}) {
+    SCOPED_TRACE(left);
+    storage_.reset();
+    std::filesystem::remove_all(options_.dir);
+    std::filesystem::copy(options_.dir + ".whole", options_.dir,
+                          std::filesystem::copy_options::recursive);
+    std::filesystem::resize_file(path, static_cast<std::uintmax_t>(left));
+    Open();
+    EXPECT_EQ(Total(), 2);
+    EXPECT_TRUE(storage_->Maintain().ok());
+    EXPECT_EQ(storage_->sizes().damaged_blocks, 1);
+  }
+  std::filesystem::remove_all(options_.dir + ".whole");
 }
 
 // A lost or damaged index is made again from the blocks; nothing is lost or doubled.
