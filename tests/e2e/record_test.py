@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import xml_report  # noqa: E402
 
 HOT = os.path.join(FIXTURES, "hot")
 CPU_SECONDS = 5
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 RATE = 499
 
 
@@ -83,7 +86,7 @@ class RecordTest(unittest.TestCase):
         self.assertAlmostEqual(share(stacks, "main", "work", "hot"), 0.70, delta=0.05)
         self.assertAlmostEqual(share(stacks, "main", "work", "cold"), 0.30, delta=0.05)
         self.assertAlmostEqual(sum(stacks.values()) * unit / used, 1.0, delta=0.03)
-        self.assertEqual({stack[0] for stack in stacks}, {"hot"})
+        self.assertEqual({stack[0] for stack in stacks}, {"hot (process)"})
 
     def test_folded(self):
         used = self.record_hot("hot.folded")
@@ -99,6 +102,27 @@ class RecordTest(unittest.TestCase):
             content = file.read()
         for word in (b"hot", b"cold", b"work", b"nanoseconds", b"process"):
             self.assertIn(word, content)
+
+    @unittest.skipUnless(shutil.which(CHROMIUM), "no Chromium")
+    def test_html(self):
+        """The page opens from the disk, in a network of its own that has nothing, and shows the shares."""
+        self.record_hot("hot.html")
+        with subprocess.Popen(
+                ["unshare", "--net", CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu",
+                 f"--user-data-dir={self.path('chromium')}", "--virtual-time-budget=10000", "--dump-dom",
+                 "file://" + self.path("hot.html")],
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as browser:
+            dom = browser.communicate(timeout=120)[0]
+        self.assertEqual(re.search("<title>(.*?)</title>", dom)[1], f"{HOT} {CPU_SECONDS}")
+        self.assertIn('data-ready="true"', dom)
+        # The rows of the table, without their marks: the function, its self time and its part of all.
+        text = re.sub(r"\s+", " ", re.sub("<script.*?</script>|<[^>]+>", " ", dom, flags=re.S))
+        for name, part in (("hot", 70), ("cold", 30)):
+            shown = re.search(rf" {name} ⇅ [0-9.]+ m?s ([0-9.]+) %", text)
+            self.assertIsNotNone(shown, text[:5000])
+            self.assertAlmostEqual(float(shown[1]), part, delta=5)
+        self.assertIn("hot (process) ⇅", text)
+        self.assertIn("work ⇅", text)
 
     def test_children_of_a_command(self):
         """Programs that a shell starts one after another are in it under their names."""
@@ -124,7 +148,7 @@ class RecordTest(unittest.TestCase):
             result = record("--all", "-d", "3", "-o", self.path("all.folded"))
             program.kill()
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("hot", {stack[0] for stack in folded_stacks(self.path("all.folded"))})
+        self.assertIn("hot (process)", {stack[0] for stack in folded_stacks(self.path("all.folded"))})
 
     def test_interrupted(self):
         """SIGINT ends it early, the command with it; the file is written."""

@@ -24,7 +24,8 @@ class Namer {
     std::vector<std::uint32_t> frames;
     for (const Profile::Label& label : profile_.LabelsOf(sample)) {
       if (profile_.strings[label.key] != kProcessLabel) continue;
-      frames.push_back(Number({.name = std::string(profile_.strings[label.str]), .file = {}}));
+      frames.push_back(
+          Number({.name = fmt::format("{} (process)", profile_.strings[label.str]), .file = {}}));
     }
     const std::span<const std::uint32_t> stack = profile_.StackOf(sample);
     for (auto location = stack.rbegin(); location != stack.rend(); ++location) {

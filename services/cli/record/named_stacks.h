@@ -20,7 +20,8 @@ struct NamedStacks {
     bool operator==(const Frame&) const = default;
   };
   struct Stack {
-    // Indices of `frames`. The first frame is the process, where the sample says which.
+    // Indices of `frames`. The first frame is the process, where the sample says which: "make
+    // (process)", as a function may have a program's name.
     std::vector<std::uint32_t> frames;
     // Of the first sample type.
     std::int64_t value = 0;

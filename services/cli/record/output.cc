@@ -3,16 +3,20 @@
 #include <algorithm>
 #include <map>
 
+#include <absl/strings/escaping.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "services/cli/record/flame_levels.h"
 #include "services/cli/record/named_stacks.h"
 #include "services/common/base/status.h"
 #include "services/common/pprof/gzip.h"
+#include "services/store/page/report.h"
 
 namespace stoker::cli {
 namespace {
 
+constexpr int kGzipLevel = 6;
 constexpr char kSpeedscopeSchema[] = "https://www.speedscope.app/file-format-schema.json";
 
 // A frame in a folded line: neither the separator nor a line's end.
@@ -26,10 +30,11 @@ std::string FoldedName(std::string name) {
 
 absl::StatusOr<OutputFormat> FormatOf(std::string_view path) {
   if (path == "-" || path.ends_with(".folded")) return OutputFormat::kFolded;
+  if (path.ends_with(".html")) return OutputFormat::kHtml;
   if (path.ends_with(".pb.gz")) return OutputFormat::kPprof;
   if (path.ends_with(".speedscope.json")) return OutputFormat::kSpeedscope;
   return InvalidArgument(
-      "{}: the ending says the format: .pb.gz, .folded or .speedscope.json (- is folded, to "
+      "{}: the ending says the format: .html, .pb.gz, .folded or .speedscope.json (- is folded, to "
       "standard output)",
       path);
 }
@@ -83,15 +88,29 @@ std::string ToSpeedscope(const pprof::Profile& profile, const OutputTitle& title
   return file.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+std::string ToHtml(std::string_view pprof, const pprof::Profile& profile,
+                   const OutputTitle& title) {
+  // The graph has the process as its first frame; the pprof adds files, lines and inlining.
+  const nlohmann::ordered_json report = {
+      {"title", title.name},
+      {"detail", title.detail},
+      {"pprof", absl::Base64Escape(pprof::Gzip(pprof, kGzipLevel))},
+      {"flamebearer", ToFlamebearer(NameStacks(profile))},
+      {"metadata", {{"name", "cpu"}, {"units", "samples"}, {"sampleRate", 1'000'000'000}}}};
+  return store::MakeReport(report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 std::string Render(OutputFormat format, std::string_view pprof, const pprof::Profile& profile,
                    const OutputTitle& title) {
   switch (format) {
     case OutputFormat::kPprof:
-      return pprof::Gzip(pprof, 6);
+      return pprof::Gzip(pprof, kGzipLevel);
     case OutputFormat::kFolded:
       return ToFolded(profile);
     case OutputFormat::kSpeedscope:
       return ToSpeedscope(profile, title);
+    case OutputFormat::kHtml:
+      return ToHtml(pprof, profile, title);
   }
   return {};
 }

@@ -17,10 +17,12 @@ enum class OutputFormat {
   kFolded,
   // speedscope's JSON (https://www.speedscope.app/file-format-schema.json), "sampled", nanoseconds.
   kSpeedscope,
+  // One page that opens alone, without network (services/store/page, "Reports").
+  kHtml,
 };
 
-// By the path's ending: .pb.gz, .folded, .speedscope.json. "-" is folded, to standard output.
-// INVALID_ARGUMENT lists the endings.
+// By the path's ending: .html, .pb.gz, .folded, .speedscope.json. "-" is folded, to standard
+// output. INVALID_ARGUMENT lists the endings.
 absl::StatusOr<OutputFormat> FormatOf(std::string_view path);
 
 // What the file says of itself.
@@ -29,6 +31,8 @@ struct OutputTitle {
   std::string name;
   // The program and its version.
   std::string exporter;
+  // Where, when and how much: one line.
+  std::string detail;
 };
 
 // `pprof` in gzip for kPprof, else `profile`, which is the same, in that form.
@@ -36,6 +40,7 @@ std::string Render(OutputFormat format, std::string_view pprof, const pprof::Pro
                    const OutputTitle& title);
 
 std::string ToFolded(const pprof::Profile& profile);
+std::string ToHtml(std::string_view pprof, const pprof::Profile& profile, const OutputTitle& title);
 std::string ToSpeedscope(const pprof::Profile& profile, const OutputTitle& title);
 
 }  // namespace stoker::cli

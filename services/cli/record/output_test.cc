@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 
+#include <absl/strings/escaping.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -115,6 +116,28 @@ TEST(OutputTest, Pprof) {
   EXPECT_EQ(by_process, (std::map<std::string, std::int64_t>{{"app", 9}, {"helper", 2}}));
 }
 
+// The page holds the graph, with the process as its first frame, and the pprof.
+TEST(OutputTest, Html) {
+  const std::string pprof = Recorded();
+  const std::string page = Rendered(OutputFormat::kHtml, pprof);
+  constexpr std::string_view kPlace = R"(<script id="profile" type="application/json">)";
+  const std::size_t start = page.find(kPlace) + kPlace.size();
+  const auto report =
+      nlohmann::json::parse(page.substr(start, page.find("</script>", start) - start));
+  EXPECT_EQ(report["title"], kTitle);
+  // total; app, helper; main under each; hot(int; char) and the unnamed; inner.
+  EXPECT_EQ(report["flamebearer"]["levels"].dump(),
+            "[[0,110000000,0,0],[0,90000000,0,1,0,20000000,0,2],[0,90000000,0,3,0,20000000,0,3],"
+            "[0,70000000,0,4,0,20000000,20000000,5,0,10000000,0,4,0,10000000,10000000,5],"
+            "[0,70000000,70000000,6,20000000,10000000,10000000,6]]");
+  EXPECT_EQ(
+      report["flamebearer"]["names"].dump(),
+      R"x(["total","app (process)","helper (process)","main","hot(int; char)","libc.so.6 0x2a1f","inner"])x");
+  std::string gzip;
+  ASSERT_TRUE(absl::Base64Unescape(report["pprof"].get<std::string>(), &gzip));
+  EXPECT_EQ(*pprof::Gunzip(gzip, 1 << 20), pprof);
+}
+
 // What is no pprof, or has other types, is refused and changes nothing.
 TEST(OutputTest, BadProfiles) {
   Recording recording;
@@ -125,6 +148,7 @@ TEST(OutputTest, BadProfiles) {
 }
 
 TEST(OutputTest, FormatByEnding) {
+  EXPECT_EQ(*FormatOf("x.html"), OutputFormat::kHtml);
   EXPECT_EQ(*FormatOf("a/b.pb.gz"), OutputFormat::kPprof);
   EXPECT_EQ(*FormatOf("x.folded"), OutputFormat::kFolded);
   EXPECT_EQ(*FormatOf("-"), OutputFormat::kFolded);

@@ -16,6 +16,7 @@
 #include "services/common/base/status.h"
 #include "services/common/log/log.h"
 #include "services/common/pprof/reader.h"
+#include "services/common/runtime/command_line.h"
 #include "services/common/runtime/version.h"
 
 namespace stoker::cli {
@@ -40,7 +41,7 @@ std::string Title(const RecordOptions& options) {
   return fmt::format("{}", fmt::join(options.command, " "));
 }
 
-// stoker-hot-20261121-140501.pb.gz
+// stoker-hot-20261121-140501.html
 std::string DefaultOutput(const RecordOptions& options) {
   std::string what = "host";
   if (options.pid.has_value()) what = fmt::format("{}-{}", ProgramName(*options.pid), *options.pid);
@@ -49,7 +50,15 @@ std::string DefaultOutput(const RecordOptions& options) {
     what = program.substr(program.rfind('/') + 1);
   }
   const std::string time = absl::FormatTime("%Y%m%d-%H%M%S", absl::Now(), absl::LocalTimeZone());
-  return fmt::format("stoker-{}-{}.pb.gz", what, time);
+  return fmt::format("stoker-{}-{}.html", what, time);
+}
+
+// Where, when, how long, how much.
+std::string Detail(const SessionResult& result) {
+  return fmt::format(
+      "{} · {} · {:.1f} s · {} samples", runtime::DefaultNodeName(),
+      absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::Now() - result.duration, absl::LocalTimeZone()),
+      absl::ToDoubleSeconds(result.duration), result.samples);
 }
 
 absl::Status Write(const SessionResult& result, OutputFormat format, const std::string& path,
@@ -85,7 +94,8 @@ int Record(const RecordOptions& options) {
     return Fail(1, NotFound("nothing was sampled: {}", result->why_empty));
   }
   const OutputTitle title = {.name = Title(options),
-                             .exporter = std::string("stoker ") + runtime::kVersion};
+                             .exporter = std::string("stoker ") + runtime::kVersion,
+                             .detail = Detail(*result)};
   if (const absl::Status status = Write(*result, *format, output, title); !status.ok()) {
     return Fail(1, status);
   }

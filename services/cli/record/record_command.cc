@@ -35,7 +35,7 @@ void AddRecordCommand(CLI::App& app, int& status) {
       "record", "Record a command, a process or the whole host into one file, without a server");
   record->footer(
       "Examples:\n"
-      "  sudo stoker record -o build.speedscope.json -- make -j4\n"
+      "  sudo stoker record -o build.html -- make -j4\n"
       "  sudo stoker record --pid 4242 --duration 30s -o 4242.pb.gz\n"
       "Exit status: 0 a file was written, 1 failure or nothing sampled, 2 wrong command line,\n"
       "  77 not permitted, 130 interrupted without a file.");
@@ -59,8 +59,8 @@ void AddRecordCommand(CLI::App& app, int& status) {
       ->capture_default_str();
   record->add_option(
       "-o,--output", options.output,
-      "The file; its ending says the format: .pb.gz, .folded, .speedscope.json; - is "
-      "folded to standard output. Without it stoker-<what>-<time>.pb.gz");
+      "The file; its ending says the format: .html, .pb.gz, .folded, .speedscope.json; - is "
+      "folded to standard output. Without it stoker-<what>-<time>.html");
   record->add_flag("-q,--quiet", options.quiet, "Say nothing but errors");
   record->add_option("--bin-dir", options.bin_dir, "Folder of the processes' binaries");
   record->callback([flags, pid, command, &status] {
