@@ -1,84 +1,28 @@
-#include <csignal>
 #include <filesystem>
-#include <memory>
 #include <random>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <absl/time/clock.h>
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <nlohmann/json.hpp>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/push/v1/push.pb.h"
 #include "services/store/http_caller.h"
 #include "services/store/profile_maker.h"
+#include "services/store/store_process.h"
 
 namespace stoker::store {
 namespace {
 
 using nlohmann::json;
 
-// A process of the real binary.
-class Process {
- public:
-  Process(const std::string& dir, int port) : url_("http://127.0.0.1:" + std::to_string(port)) {
-    pid_ = ::fork();
-    if (pid_ != 0) return;
-    const std::string listen = "127.0.0.1:" + std::to_string(port);
-    const std::string run = dir + "/run";
-    const std::string data = dir + "/data";
-    // Small heads, so that blocks are made and merged all the time.
-    ::execl("services/store/stoker-store", "stoker-store", "--run-dir", run.c_str(), "--data-dir",
-            data.c_str(), "--http.listen", listen.c_str(), "--store.max-log-bytes", "8000",
-            "--store.maintenance-interval", "5ms", "--log.level", "error", nullptr);
-    ::_exit(127);
-  }
-  ~Process() { Kill(); }
-
-  void Kill() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = 0;
-  }
-
-  // Waits until it answers.
-  bool Ready() {
-    const absl::Time deadline = absl::Now() + absl::Seconds(30);
-    while (absl::Now() < deadline) {
-      if (CallHttp(url_ + "/ready").status == 200) return true;
-      if (::waitpid(pid_, nullptr, WNOHANG) != 0) return false;
-      absl::SleepFor(absl::Milliseconds(20));
-    }
-    return false;
-  }
-
-  [[nodiscard]] const std::string& url() const { return url_; }
-
- private:
-  std::string url_;
-  pid_t pid_ = 0;
-};
-
-// A port that was free a moment ago.
-int FreePort() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
+// Small heads, so that blocks are made and merged all the time.
+const std::vector<std::string> kFlags = {"--store.max-log-bytes", "8000",
+                                         "--store.maintenance-interval", "5ms"};
 
 // A sender and what of its profiles the store has acknowledged: those before `next`.
 struct Sender {
@@ -162,7 +106,7 @@ TEST(KillTest, AcknowledgedOnce) {
   const std::int64_t start = absl::ToUnixNanos(absl::Now());
   Sender senders[] = {{.number = 0, .start_nanos = start}, {.number = 1, .start_nanos = start}};
   for (int round = 0; round < 50; ++round) {
-    Process store(dir, FreePort());
+    StoreProcess store(dir, kFlags);
     ASSERT_TRUE(store.Ready());
     if (round % 10 == 9) {
       // Nobody sends: what is acknowledged is all there is, but for what was on its way at a kill.
@@ -181,7 +125,7 @@ TEST(KillTest, AcknowledgedOnce) {
     killer.join();
     other.join();
   }
-  Process store(dir, FreePort());
+  StoreProcess store(dir, kFlags);
   ASSERT_TRUE(store.Ready());
   for (Sender& sender : senders) {
     EXPECT_TRUE(Push(store.url(), sender, sender.next++));

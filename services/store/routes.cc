@@ -1,6 +1,9 @@
 #include "services/store/routes.h"
 
+#include <memory>
 #include <utility>
+
+#include <absl/synchronization/mutex.h>
 
 #include "services/common/base/status.h"
 #include "services/common/http/connect.h"
@@ -25,13 +28,28 @@ bool AcceptsUtf8Names(const http::Request& request) {
          std::string_view::npos;
 }
 
+// Whether the message may take so much memory that only one such is dealt with at a time: what is
+// compressed may grow 256-fold (coding.h).
+bool MayBeLarge(const http::Request& request) {
+  constexpr std::size_t kLargeBytes = 32 << 20;
+  const bool compressed = request.headers.Get("Content-Encoding").has_value() ||
+                          request.headers.Get("grpc-encoding").has_value();
+  return request.body.size() > kLargeBytes / (compressed ? 256 : 1);
+}
+
 void AddWriteApi(Pusher& pusher, const AddRoute& add) {
+  http::Handler push = http::Unary<push::v1::PushRequest, push::v1::PushResponse>(
+      [&](const push::v1::PushRequest& request, const http::Context&) {
+        return pusher.Push(request);
+      },
+      {.max_message_bytes = kMaxPushBytes});
+  const auto large = std::make_shared<absl::Mutex>();
   add("*", "/push.v1.PusherService/Push",
-      http::Unary<push::v1::PushRequest, push::v1::PushResponse>(
-          [&](const push::v1::PushRequest& request, const http::Context&) {
-            return pusher.Push(request);
-          },
-          {.max_message_bytes = kMaxPushBytes}));
+      [push = std::move(push), large](const http::Request& request) {
+        if (!MayBeLarge(request)) return push(request);
+        absl::MutexLock one_at_a_time(large.get());
+        return push(request);
+      });
 }
 
 // A call of QuerierService that needs nothing but its request.

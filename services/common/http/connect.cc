@@ -89,20 +89,32 @@ absl::StatusOr<std::string> Serialize(const Message& message, bool json) {
   return Internal("cannot write {} as JSON", message.GetTypeName());
 }
 
-absl::StatusOr<std::string> Content(const Request& request, const Wire& wire,
-                                    const UnaryOptions& options) {
-  if (wire.protocol == Protocol::kConnect) {
-    return DecodeContent(Field(request, "Content-Encoding"), request.body,
-                         {.max_bytes = options.max_message_bytes});
+// The message of a request: its body, or what `decoded` then holds of it.
+absl::StatusOr<const std::string*> Content(const Request& request, const Wire& wire,
+                                           const UnaryOptions& options, std::string& decoded) {
+  if (wire.protocol != Protocol::kConnect) {
+    STOKER_ASSIGN_OR_RETURN(decoded, UnframeMessage(request.body, Field(request, "grpc-encoding"),
+                                                    options.max_message_bytes));
+    return &decoded;
   }
-  return UnframeMessage(request.body, Field(request, "grpc-encoding"), options.max_message_bytes);
+  const std::string_view encoding = Field(request, "Content-Encoding");
+  // Large bodies are not copied without need.
+  const bool as_it_is = encoding.empty() && request.body.size() <= options.max_message_bytes;
+  if (as_it_is) return &request.body;
+  STOKER_ASSIGN_OR_RETURN(
+      decoded, DecodeContent(encoding, request.body, {.max_bytes = options.max_message_bytes}));
+  return &decoded;
 }
 
 absl::StatusOr<std::string> Call(const UnaryMethod& method, const UnaryOptions& options,
                                  const Request& request, const Wire& wire) {
-  STOKER_ASSIGN_OR_RETURN(const std::string content, Content(request, wire, options));
   const MessagePtr message = method.make_request();
-  STOKER_RETURN_IF_ERROR(Parse(content, wire.json, *message));
+  {
+    std::string decoded;
+    STOKER_ASSIGN_OR_RETURN(const std::string* const content,
+                            Content(request, wire, options, decoded));
+    STOKER_RETURN_IF_ERROR(Parse(*content, wire.json, *message));
+  }
   const Context context{.request = request, .timeout = Timeout(request, wire)};
   STOKER_ASSIGN_OR_RETURN(const MessagePtr answer, method.call(*message, context));
   return Serialize(*answer, wire.json);
