@@ -2,7 +2,7 @@
 // keyboard where it has a key.
 
 import assert from "node:assert/strict";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { audit } from "./axe.mjs";
@@ -672,19 +672,25 @@ test("an empty page names its cause: unreachable, and the button tries again", a
   });
 });
 
-// The causes that only the host knows, as stoker doctor tells them; see also each one's detail.
-const HOST_CAUSES = ["btf", "capabilities", "lockdown", "perf-event-paranoid", "clock", "quota"];
+// Causes that only the host knows, by stoker doctor's names of them.
+const HOST_CAUSES = [
+  ...["kernel", "btf", "capabilities", "lockdown", "ring_buffer", "data_dir", "disk"],
+  ...["configuration", "process.forwarder", "component.discovery.process.host", "relabel"],
+  ...["targets", "no_target", "endpoint.unreachable", "endpoint.unauthorized", "clock.skew"],
+];
 test("an empty page names what stoker doctor found, with its remedy", async () => {
   await withStore(async (own) => {
+    await open("?refresh=1", own);
     for (const id of HOST_CAUSES) {
       const checks = [
         { id: "fine", level: "ok", title: "Kernel", detail: "6.1", remedy: "" },
         { id: "small", level: "warning", title: "A detail", detail: "", remedy: "" },
-        { id, level: "error", title: `Broken: ${id}`, detail: "Why.", remedy: `mend ${id}` },
+        { id, level: "error", title: `broken: ${id}`, detail: "Why.", remedy: `mend ${id}` },
       ];
-      await writeFile(own.doctorFile, JSON.stringify({ checks }));
-      await open("", own);
-      await page.locator(`.empty[data-cause=nothing-ever][data-check=${id}]`).waitFor();
+      // As the supervisor does, so that the store never reads a half.
+      await writeFile(`${own.doctorFile}.new`, JSON.stringify({ checks }));
+      await rename(`${own.doctorFile}.new`, own.doctorFile);
+      await page.locator(`.empty[data-cause=nothing-ever][data-check="${id}"]`).waitFor();
       await empty()
         .getByRole("heading", { name: `Broken: ${id}` })
         .waitFor();

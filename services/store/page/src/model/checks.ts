@@ -16,7 +16,8 @@ export function parseChecks(answer: unknown): Check[] {
     const text = (field: string): string => String(item?.[field] ?? "");
     const level = text("level");
     if (level !== "ok" && level !== "warning" && level !== "error") return [];
-    const title = text("title") || text("id");
+    const words = text("title") || text("id");
+    const title = words.slice(0, 1).toUpperCase() + words.slice(1);
     return [{ id: text("id"), level, title, detail: text("detail"), remedy: text("remedy") }];
   });
 }

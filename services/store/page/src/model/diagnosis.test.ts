@@ -73,7 +73,7 @@ test("findings of the host", () => {
   });
   const found = diagnose({ ...FACTS, ...EMPTY, checks });
   assert.equal(found.cause, "nothing-ever");
-  assert.equal(found.title, "btf");
+  assert.equal(found.title, "Btf");
   assert.match(found.text, /^No profile has arrived yet/);
   assert.deepEqual(
     found.findings.map((finding) => finding.id),
@@ -86,6 +86,14 @@ test("findings of the host", () => {
   assert.match(gone.title, /^gone has no profiles/);
   assert.equal(gone.findings.length, 2);
   assert.equal(diagnose({ ...FACTS, filter: 'pod="x"', checks }).findings.length, 0);
+});
+
+// A host in order is said to be: whoever looks for the cause need not look there.
+test("nothing found", () => {
+  const checks = parseChecks({ checks: [check("btf", "ok")] });
+  const { text, commands } = diagnose({ ...FACTS, ...EMPTY, checks });
+  assert.match(text, /^stoker doctor finds nothing wrong/);
+  assert.ok(commands.every(({ command }) => !command.includes("doctor")));
 });
 
 // An answer of another form says nothing, instead of breaking the page.

@@ -68,7 +68,7 @@ const ALL_MISSING = new Set(["nothing-ever", "stopped", "gap"]);
 // absence what follows.
 function withFindings(found: Diagnosis, checks: Check[]): Diagnosis {
   const findings = problemsOf(checks);
-  if (findings.length === 0) return found;
+  if (findings.length === 0) return checks.length === 0 ? found : withAllClear(found);
   if (findings[0].level !== "error" || !ALL_MISSING.has(found.cause)) return { ...found, findings };
   return {
     ...found,
@@ -77,6 +77,11 @@ function withFindings(found: Diagnosis, checks: Check[]): Diagnosis {
     text: `${found.title}, and stoker doctor says why:`,
     commands: found.commands.filter(({ command }) => command === STATUS.command),
   };
+}
+
+function withAllClear(found: Diagnosis): Diagnosis {
+  const text = `stoker doctor finds nothing wrong on the store's host. ${found.text}`;
+  return { ...found, text, commands: found.commands.filter((c) => c !== DOCTOR) };
 }
 
 const RETRY: Action = { label: "Try again", kind: "retry", value: "" };
