@@ -83,25 +83,31 @@ std::optional<std::uint64_t> ReadPointer(Cursor& cursor, std::uint8_t encoding,
   return value;
 }
 
+// A number of bytes, unless it is of no stack. (g++ 12 takes std::optional's for uninitialized.)
+struct Offset {
+  bool known = false;
+  std::int32_t bytes = 0;
+};
+
 // The number, or nothing where it is of no stack.
-std::optional<std::int32_t> ToOffset(std::int64_t number) {
+Offset ToOffset(std::int64_t number) {
   if (number < std::numeric_limits<std::int32_t>::min() ||
       number > std::numeric_limits<std::int32_t>::max()) {
-    return std::nullopt;
+    return {};
   }
-  return static_cast<std::int32_t>(number);
+  return {true, static_cast<std::int32_t>(number)};
 }
 
 // A factored offset. Factors are small; a product past 64 bits is none.
-std::optional<std::int32_t> Scaled(std::int64_t number, std::int64_t factor) {
+Offset Scaled(std::int64_t number, std::int64_t factor) {
   std::int64_t product = 0;
-  if (__builtin_mul_overflow(number, factor, &product)) return std::nullopt;
+  if (__builtin_mul_overflow(number, factor, &product)) return {};
   return ToOffset(product);
 }
 
-SavedState Saved(SavedState::Kind kind, std::optional<std::int32_t> offset) {
-  if (!offset) return {.kind = SavedState::Kind::kUnsupported};
-  return {.kind = kind, .reg = 0, .offset = *offset};
+SavedState Saved(SavedState::Kind kind, Offset offset) {
+  if (!offset.known) return {.kind = SavedState::Kind::kUnsupported};
+  return {.kind = kind, .reg = 0, .offset = offset.bytes};
 }
 
 // Runs the instructions of one CIE or FDE.
@@ -196,23 +202,21 @@ class Program {
     return true;
   }
 
-  bool DefineCfa(std::uint64_t reg, std::optional<std::int32_t> offset) {
+  bool DefineCfa(std::uint64_t reg, Offset offset) {
     dirty_ = true;
     state_.cfa = {.kind = CfaState::Kind::kUnsupported};
-    if (offset && reg <= std::numeric_limits<std::uint32_t>::max()) {
+    if (offset.known && reg <= std::numeric_limits<std::uint32_t>::max()) {
       state_.cfa = {.kind = CfaState::Kind::kRegister,
                     .reg = static_cast<std::uint32_t>(reg),
-                    .offset = *offset};
+                    .offset = offset.bytes};
     }
     return true;
   }
 
   // Only where the CFA is a register and an offset already.
-  bool ChangeCfa(std::optional<std::uint64_t> reg, std::optional<std::int32_t> offset) {
-    if (state_.cfa.kind != CfaState::Kind::kRegister) {
-      return DefineCfa(0, std::nullopt);
-    }
-    return DefineCfa(reg.value_or(state_.cfa.reg), offset);
+  bool ChangeCfa(std::uint64_t reg, Offset offset) {
+    if (state_.cfa.kind != CfaState::Kind::kRegister) offset.known = false;
+    return DefineCfa(reg, offset);
   }
 
   bool Remember() {
@@ -284,11 +288,11 @@ class Program {
         return DefineCfa(reg, Scaled(cursor.Signed(), cie_.data_alignment));
       }
       case DW_CFA_def_cfa_register:
-        return ChangeCfa(cursor.Unsigned(), state_.cfa.offset);
+        return ChangeCfa(cursor.Unsigned(), {true, state_.cfa.offset});
       case DW_CFA_def_cfa_offset:
-        return ChangeCfa(std::nullopt, UnsignedOffset(cursor));
+        return ChangeCfa(state_.cfa.reg, UnsignedOffset(cursor));
       case DW_CFA_def_cfa_offset_sf:
-        return ChangeCfa(std::nullopt, Scaled(cursor.Signed(), cie_.data_alignment));
+        return ChangeCfa(state_.cfa.reg, Scaled(cursor.Signed(), cie_.data_alignment));
       case DW_CFA_def_cfa_expression:
         state_.cfa = CfaOfExpression(cursor.Bytes(cursor.Unsigned()), machine_);
         dirty_ = true;
@@ -310,9 +314,9 @@ class Program {
         return Set(reg,
                    Saved(SavedState::Kind::kAtCfa, Scaled(cursor.Signed(), cie_.data_alignment)));
       case kNegativeOffset: {
-        const auto offset = UnsignedScaled(cursor);
-        return Set(reg, Saved(SavedState::Kind::kAtCfa,
-                              offset ? ToOffset(-std::int64_t{*offset}) : std::nullopt));
+        Offset offset = UnsignedScaled(cursor);
+        if (offset.known) offset = ToOffset(-std::int64_t{offset.bytes});
+        return Set(reg, Saved(SavedState::Kind::kAtCfa, offset));
       }
       case DW_CFA_val_offset:
         return Set(reg, Saved(SavedState::Kind::kCfa, UnsignedScaled(cursor)));
@@ -342,15 +346,15 @@ class Program {
     }
   }
 
-  std::optional<std::int32_t> UnsignedScaled(Cursor& cursor) const {
+  [[nodiscard]] Offset UnsignedScaled(Cursor& cursor) const {
     const std::uint64_t number = cursor.Unsigned();
-    if (number > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) return std::nullopt;
+    if (number > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) return {};
     return Scaled(static_cast<std::int64_t>(number), cie_.data_alignment);
   }
-  static std::optional<std::int32_t> UnsignedOffset(Cursor& cursor) {
+  static Offset UnsignedOffset(Cursor& cursor) {
     const std::uint64_t number = cursor.Unsigned();
-    if (number > std::uint64_t{std::numeric_limits<std::int32_t>::max()}) return std::nullopt;
-    return static_cast<std::int32_t>(number);
+    if (number > std::uint64_t{std::numeric_limits<std::int32_t>::max()}) return {};
+    return {true, static_cast<std::int32_t>(number)};
   }
 
   // DW_CFA_GNU_negative_offset_extended
