@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -27,7 +28,7 @@ enum class Naming : std::uint8_t {
 };
 
 // The names of the frames of one dictionary: each is looked up and demangled once, and again only
-// while its table is missing. Used by one thread.
+// while its table is missing, or when a better one has come. Used by one thread.
 class FrameNames {
  public:
   struct Name {
@@ -35,10 +36,26 @@ class FrameNames {
     // As the binary has it, or empty when it is the same.
     std::string mangled;
   };
+  // A function as a profile has it.
+  struct Function {
+    // An index for name(), and one for path(); 0 of the latter: unknown.
+    std::uint32_t name = 0;
+    std::uint32_t path = 0;
+    std::uint32_t start_line = 0;
+    bool operator==(const Function&) const = default;
+  };
+  struct Line {
+    // An index for function().
+    std::uint32_t function = 0;
+    // 0: unknown.
+    std::uint32_t line = 0;
+  };
   struct Resolved {
     Naming naming = Naming::kNoTable;
-    // An index for name(), when kNamed.
-    std::uint32_t name = 0;
+    // When kNamed, for lines(): the functions inlined at the frame's address, innermost first, then
+    // the one that has it.
+    std::uint32_t first_line = 0;
+    std::uint32_t line_count = 0;
   };
 
   FrameNames(std::shared_ptr<const wire::StackDictionary> dictionary,
@@ -56,7 +73,7 @@ class FrameNames {
     symbol::v1::BinaryKey key;
     std::shared_ptr<const Table> table;
   };
-  // By mapping number, up to the dictionary's last one.
+  // By mapping number, up to the dictionary's last one. Takes over tables that have come since.
   const std::vector<Binary>& Binaries();
 
   // Looks a frame up. `frame` is a number of the dictionary.
@@ -65,7 +82,12 @@ class FrameNames {
     const Resolved& known = resolved_[frame];
     return known.naming == Naming::kNoTable ? LookUp(frame) : known;
   }
+  [[nodiscard]] std::span<const Line> lines(const Resolved& resolved) const {
+    return std::span(lines_).subspan(resolved.first_line, resolved.line_count);
+  }
+  [[nodiscard]] const Function& function(std::uint32_t index) const { return functions_[index]; }
   [[nodiscard]] const Name& name(std::uint32_t index) const { return names_[index]; }
+  [[nodiscard]] const std::string& path(std::uint32_t index) const { return paths_[index]; }
 
   // The address to be named: that of a return address is the call before it.
   static std::uint64_t LookUpAddress(const wire::StackDictionary::Frame& frame) {
@@ -76,7 +98,11 @@ class FrameNames {
   void Grow();
   Resolved LookUp(std::uint32_t frame);
   Resolved NameFrame(const wire::StackDictionary::Frame& frame);
-  std::uint32_t NameOf(std::uint32_t mapping, const Table& table, std::uint32_t range);
+  void TakeBetterTables();
+  Line LineOf(std::uint32_t mapping, const Table& table, const Table::Frame& frame);
+  std::uint32_t FunctionOf(std::uint32_t mapping, const Table& table, const Table::Frame& frame);
+  std::uint32_t NameOf(std::uint32_t mapping, const Table& table, std::uint32_t text);
+  std::uint32_t PathOf(std::uint32_t mapping, const Table& table, std::uint32_t file);
 
   const std::shared_ptr<const wire::StackDictionary> dictionary_;
   const sample::v1::Hello::Demangle demangle_;
@@ -84,9 +110,20 @@ class FrameNames {
   TableStore& tables_;
   std::vector<Binary> binaries_;
   std::vector<Resolved> resolved_;
+  std::vector<Line> lines_;
+  std::vector<Function> functions_;
   std::vector<Name> names_;
-  // (mapping, Table::NameId) -> index in names_.
-  std::unordered_map<std::uint64_t, std::uint32_t> name_of_;
+  std::vector<std::string> paths_ = {""};
+  // Mapping, number of the table -> index. Cleared of a mapping whose table is replaced.
+  using Index = std::unordered_map<std::uint64_t, std::uint32_t>;
+  Index name_of_;
+  Index path_of_;
+  struct FunctionHash {
+    std::size_t operator()(const Function& function) const;
+  };
+  std::unordered_map<Function, std::uint32_t, FunctionHash> function_of_;
+  // Of one lookup.
+  std::vector<Table::Frame> frames_;
 };
 
 }  // namespace stoker::symbolizer

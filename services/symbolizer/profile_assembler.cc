@@ -122,14 +122,17 @@ class LocationCache {
       return slot;
     }
     const bool named = resolved.naming == Naming::kNamed;
-    const std::uint64_t mapping = Mapping(frame.mapping, named, epoch, builder);
-    const std::uint64_t address = FrameNames::LookUpAddress(frame);
-    if (named) {
-      const std::uint64_t function = Function(resolved.name, epoch, builder);
-      slot.id = builder.AddLocation(mapping, address, {{.function_id = function}});
-    } else {
-      slot.id = builder.AddLocation(mapping, address, {});
+    lines_.clear();
+    Names has;
+    for (const FrameNames::Line& line : names_.lines(resolved)) {
+      lines_.push_back({.function_id = Function(line.function, epoch, builder), .line = line.line});
+      has.lines |= line.line != 0;
+      has.files |= names_.function(line.function).path != 0;
     }
+    has.functions = named;
+    has.inlined = lines_.size() > 1;
+    const std::uint64_t mapping = Mapping(frame.mapping, has, epoch, builder);
+    slot.id = builder.AddLocation(mapping, FrameNames::LookUpAddress(frame), lines_);
     return slot;
   }
 
@@ -138,7 +141,7 @@ class LocationCache {
     const StackDictionary& all = dictionary();
     const std::uint64_t function = builder.AddFunction(
         {.name = all.strings[frame.function], .filename = all.strings[frame.file]});
-    const std::uint64_t mapping = Mapping(frame.mapping, true, epoch, builder);
+    const std::uint64_t mapping = Mapping(frame.mapping, {.functions = true}, epoch, builder);
     return builder.AddLocation(mapping, frame.address,
                                {{.function_id = function, .line = frame.line}});
   }
@@ -147,23 +150,39 @@ class LocationCache {
     if (index >= functions_.size()) functions_.resize(index + 1);
     Number& number = functions_[index];
     if (number.epoch != epoch) {
-      const FrameNames::Name& name = names_.name(index);
-      number = {epoch, builder.AddFunction({.name = name.shown, .system_name = name.mangled})};
+      const FrameNames::Function& function = names_.function(index);
+      const FrameNames::Name& name = names_.name(function.name);
+      number = {epoch, builder.AddFunction({.name = name.shown,
+                                            .system_name = name.mangled,
+                                            .filename = names_.path(function.path),
+                                            .start_line = function.start_line})};
     }
     return number.id;
   }
 
-  // Those of frames with a name and of frames without are two mappings: has_functions differs.
-  std::uint64_t Mapping(std::uint32_t index, bool named, std::uint32_t epoch,
+  // What the frames of a mapping have.
+  struct Names {
+    bool functions = false;
+    bool files = false;
+    bool lines = false;
+    bool inlined = false;
+  };
+
+  // Those of frames with a name and of frames without are two mappings: has_functions differs. The
+  // first says of files and lines what the frame says that brings it.
+  std::uint64_t Mapping(std::uint32_t index, const Names& has, std::uint32_t epoch,
                         ProfileBuilder& builder) {
     if (index == 0) return 0;
-    Number& number = mappings_[2 * index + (named ? 1 : 0)];
+    Number& number = mappings_[2 * index + (has.functions ? 1 : 0)];
     if (number.epoch != epoch) {
       const StackDictionary::Mapping& mapping = dictionary().mappings[index];
       const std::string build_id = Hex(mapping.binary.build_id());
-      number = {epoch,
-                builder.AddMapping(
-                    {.filename = mapping.path, .build_id = build_id, .has_functions = named})};
+      number = {epoch, builder.AddMapping({.filename = mapping.path,
+                                           .build_id = build_id,
+                                           .has_functions = has.functions,
+                                           .has_filenames = has.files,
+                                           .has_line_numbers = has.lines,
+                                           .has_inline_frames = has.inlined})};
     }
     return number.id;
   }
@@ -178,6 +197,8 @@ class LocationCache {
   std::vector<Number> mappings_;
   // By FrameNames' index.
   std::vector<Number> functions_;
+  // Of the location that is added.
+  std::vector<ProfileBuilder::Line> lines_;
 };
 
 // Writes the profiles of one interval, one after the other.

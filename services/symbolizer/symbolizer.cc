@@ -338,13 +338,22 @@ void Symbolizer::Count(const AssemblyCounts& counts) {
 symbol::v1::ResolveResponse Symbolizer::Resolve(const symbol::v1::ResolveRequest& request) {
   symbol::v1::ResolveResponse response;
   const std::shared_ptr<const Table> table = tables_.Find(TableId(request.key()));
+  std::vector<Table::Frame> frames;
   for (const std::uint64_t address : request.address()) {
     symbol::v1::Resolution& resolution = *response.add_resolutions();
     if (table == nullptr) {
       resolution.set_unresolved(symbol::v1::Resolution::UNRESOLVED_NO_TABLE);
-    } else if (const auto range = table->Find(address); range.has_value()) {
-      resolution.add_lines()->set_function(std::string(table->Name(*range)));
-    } else {
+      continue;
+    }
+    table->Find(address, frames);
+    for (const Table::Frame& frame : frames) {
+      symbol::v1::Line& line = *resolution.add_lines();
+      line.set_function(std::string(table->Text(frame.name)));
+      line.set_file(table->Path(frame.file));
+      line.set_line(frame.line);
+      line.set_start_line(frame.start_line);
+    }
+    if (frames.empty()) {
       resolution.set_unresolved(symbol::v1::Resolution::UNRESOLVED_NO_SYMBOL);
     }
   }

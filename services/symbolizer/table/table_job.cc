@@ -7,7 +7,8 @@
 #include "services/common/elf/byte_source.h"
 #include "services/common/elf/elf_file.h"
 #include "services/common/elf/function_ranges.h"
-#include "services/common/elf/symbols.h"
+#include "services/symbolizer/table/elf_table.h"
+#include "services/symbolizer/table/table_format.h"
 #include "services/symbolizer/table/table_writer.h"
 
 namespace stoker::symbolizer {
@@ -48,11 +49,7 @@ absl::StatusOr<std::string> ElfTable(std::span<const int> fds, std::string_view 
   for (const symbol::v1::ElfSection& section : layout.sections()) {
     sections.push_back(ToSection(section));
   }
-  STOKER_ASSIGN_OR_RETURN(
-      elf::SymbolList list,
-      elf::ReadSymbols(*data, sections, static_cast<std::uint8_t>(layout.elf_class())));
-  if (list.symbols.empty()) return InvalidArgument("no symbol of a function");
-  return WriteTable(elf::ToFunctionRanges(std::move(list.symbols), sections));
+  return MakeElfTable(*data, sections, static_cast<std::uint8_t>(layout.elf_class()));
 }
 
 absl::StatusOr<std::string> KernelTable(std::span<const int> fds, std::string_view) {
@@ -74,7 +71,7 @@ absl::StatusOr<std::string> KernelTable(std::span<const int> fds, std::string_vi
     // Of several names of one offset the last stands.
     if (end > begin) ranges.push_back({begin, end, table.name(i)});
   }
-  return WriteTable(ranges);
+  return WriteTable(ranges, kTableIsFull);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "services/common/base/unique_fd.h"
 #include "services/common/elf/inspect.h"
+#include "services/symbolizer/table/code_map.h"
 #include "services/symbolizer/table/table_job.h"
 #include "services/symbolizer/table/table_store.h"
 #include "services/symbolizer/table/table_writer.h"
@@ -50,7 +51,6 @@ TEST_F(TableTest, Find) {
   EXPECT_EQ(table->Name(*table->Find(0x1000)), "_Z1av");
   EXPECT_EQ(table->Name(*table->Find(0x100f)), "_Z1av");
   EXPECT_EQ(table->Name(*table->Find(0x1010)), "b");
-  EXPECT_EQ(table->NameId(*table->Find(0x2000)), table->NameId(*table->Find(0x1000)));
   for (const std::uint64_t address : {0ULL, 0xfffULL, 0x1020ULL, 0x2001ULL, ~0ULL}) {
     EXPECT_EQ(table->Find(address), std::nullopt) << address;
   }
@@ -62,11 +62,58 @@ TEST_F(TableTest, Damage) {
   for (std::size_t i = 0; i < bytes_.size(); ++i) {
     std::string damaged = bytes_;
     damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
-    // The base address alone is not under the checksum: it moves names, it reads no byte more.
-    if (i >= 16 && i < 24) continue;
+    // The base address and the flags are not under the checksum: they make no byte more be read.
+    if ((i >= 16 && i < 24) || (i >= 40 && i < 48)) continue;
     EXPECT_FALSE(Table::Check(damaged).ok()) << i;
     EXPECT_FALSE(Table::Check(bytes_.substr(0, i)).ok()) << i;
   }
+}
+
+// An address has its inlined functions, innermost first, and their calls' lines; the last is named
+// by its symbol.
+TEST_F(TableTest, Inlined) {
+  CodeMap map;
+  const std::uint32_t file = map.File("/src", "a.cc");
+  const std::uint32_t header = map.File("/src", "a.h");
+  const std::uint32_t outer = map.Scope(0, map.Function("outer", file, 10), 0, 0);
+  const std::uint32_t middle = map.Scope(outer, map.Function("middle", header, 3), file, 12);
+  const std::uint32_t inner = map.Scope(middle, map.Function("inner", header, 1), header, 4);
+  map.AddRow(0x1000, 0x1004, outer, file, 11);
+  map.AddRow(0x1004, 0x1044, inner, header, 2);
+  map.AddRow(0x1044, 0x1048, middle, header, 5);
+  // More rows than one block has.
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    map.AddRow(0x1048 + i, 0x1049 + i, outer, file, static_cast<std::uint32_t>(1000 - 7 * i));
+  }
+  const auto bytes = WriteTable({{0x1000, 0x1100, "outer.cold"}}, map, kTableIsFull, "a note");
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  const auto store = OpenStore();
+  ASSERT_TRUE(store->WriteFile("x", *bytes).ok());
+  store->Add("x");
+  const auto table = store->Find("x");
+  ASSERT_NE(table, nullptr);
+  EXPECT_TRUE(table->full());
+  EXPECT_EQ(table->notes(), "a note");
+  const auto text = [&](std::uint64_t address) {
+    std::vector<Table::Frame> frames;
+    table->Find(address, frames);
+    std::string all;
+    for (const Table::Frame& frame : frames) {
+      all += std::string(table->Text(frame.name)) + " " + table->Path(frame.file) + ":" +
+             std::to_string(frame.line) + " (" + std::to_string(frame.start_line) + ")\n";
+    }
+    return all;
+  };
+  EXPECT_EQ(text(0x1003), "outer.cold /src/a.cc:11 (10)\n");
+  EXPECT_EQ(text(0x1043),
+            "inner /src/a.h:2 (1)\nmiddle /src/a.h:4 (3)\nouter.cold /src/a.cc:12 (10)\n");
+  EXPECT_EQ(text(0x1044), "middle /src/a.h:5 (3)\nouter.cold /src/a.cc:12 (10)\n");
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    EXPECT_EQ(text(0x1048 + i), "outer.cold /src/a.cc:" + std::to_string(1000 - 7 * i) + " (10)\n");
+  }
+  // Past the lines the symbol alone is known, past the symbol nothing.
+  EXPECT_EQ(text(0x10ff), "outer.cold :0 (0)\n");
+  EXPECT_EQ(text(0x1100), "");
 }
 
 // A store finds its tables again after a restart; a file that was damaged meanwhile is gone.

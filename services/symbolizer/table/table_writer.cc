@@ -1,9 +1,8 @@
 #include "services/symbolizer/table/table_writer.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
-#include <string_view>
-#include <unordered_map>
 
 #include <xxhash.h>
 
@@ -14,56 +13,87 @@ namespace stoker::symbolizer {
 namespace {
 
 constexpr std::uint64_t kMaxOffset = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t kSections = 13;
+// Bits of addresses that one bucket holds, at least.
+constexpr std::uint32_t kMinShift = 6;
 
-// The columns of a table.
+using Numbers = std::vector<std::uint32_t>;
+
+// Addresses as offsets.
 struct Columns {
-  std::vector<std::uint32_t> begins;
-  std::vector<std::uint32_t> ends;
-  std::vector<std::uint32_t> names;
-  std::string strings;
+  std::uint64_t base = 0;
+  std::uint64_t end = 0;
+  Numbers begins;
+  Numbers ends;
+  Numbers names;
+  Numbers block_begins;
+  Numbers block_rows;
 };
 
-absl::StatusOr<Columns> ToColumns(const std::vector<elf::FunctionRange>& ranges) {
-  Columns columns;
-  if (ranges.empty()) return columns;
-  const std::uint64_t base = ranges.front().begin;
-  if (ranges.back().end - base > kMaxOffset) {
-    return InvalidArgument("functions span {} bytes where {} are allowed", ranges.back().end - base,
-                           kMaxOffset);
+absl::StatusOr<Columns> ToColumns(const std::vector<elf::FunctionRange>& ranges, CodeMap& code) {
+  const auto& blocks = code.blocks();
+  Columns columns = {.base = std::numeric_limits<std::uint64_t>::max()};
+  if (!ranges.empty()) {
+    columns.base = ranges.front().begin;
+    columns.end = ranges.back().end;
   }
-  std::unordered_map<std::string_view, std::uint32_t> known;
+  if (!blocks.empty()) {
+    columns.base = std::min(columns.base, blocks.front().begin);
+    columns.end = std::max(columns.end, blocks.back().end);
+  }
+  columns.base = std::min(columns.base, columns.end);
+  const std::uint64_t span = columns.end - columns.base;
+  if (span > kMaxOffset) {
+    return InvalidArgument("functions span {} bytes where {} are allowed", span, kMaxOffset);
+  }
   for (const elf::FunctionRange& range : ranges) {
-    columns.begins.push_back(static_cast<std::uint32_t>(range.begin - base));
-    columns.ends.push_back(static_cast<std::uint32_t>(range.end - base));
-    const auto offset = static_cast<std::uint32_t>(columns.strings.size());
-    const auto [entry, is_new] = known.try_emplace(range.name, offset);
-    columns.names.push_back(entry->second);
-    if (!is_new) continue;
-    columns.strings.append(range.name).push_back('\0');
-    if (columns.strings.size() > kMaxOffset) return InvalidArgument("names need more than 4 GiB");
+    columns.begins.push_back(static_cast<std::uint32_t>(range.begin - columns.base));
+    columns.ends.push_back(static_cast<std::uint32_t>(range.end - columns.base));
+    columns.names.push_back(code.Text(range.name));
   }
+  for (const CodeMap::Block& block : blocks) {
+    columns.block_begins.push_back(static_cast<std::uint32_t>(block.begin - columns.base));
+    columns.block_rows.push_back(block.rows);
+  }
+  if (code.overflow()) return InvalidArgument("names or lines need more than 4 GiB");
   return columns;
+}
+
+// See kTableRangeBuckets: about one bucket for each two entries.
+Numbers Buckets(const Numbers& begins, std::uint64_t span) {
+  std::uint32_t shift = kMinShift;
+  while (shift < 31 && span >> shift > begins.size() / 2) ++shift;
+  Numbers buckets = {shift};
+  std::uint32_t before = 0;
+  for (std::uint64_t i = 0; i <= (span >> shift) + 1; ++i) {
+    while (before < begins.size() && begins[before] < i << shift) ++before;
+    buckets.push_back(before);
+  }
+  return buckets;
 }
 
 class TableBytes {
  public:
-  explicit TableBytes(std::uint32_t sections)
-      : bytes_(sizeof(TableHeader) + sections * sizeof(TableSection), '\0') {}
+  TableBytes() : bytes_(sizeof(TableHeader) + kSections * sizeof(TableSection), '\0') {}
 
-  void Add(std::uint32_t kind, std::uint32_t entry_bytes, const void* data, std::size_t size) {
+  template <typename Entries>
+  void Add(std::uint32_t kind, const Entries& entries) {
+    using Entry = typename Entries::value_type;
     bytes_.resize((bytes_.size() + 7) / 8 * 8);
-    const TableSection section = {kind, entry_bytes, bytes_.size(), size};
+    const std::size_t size = entries.size() * sizeof(Entry);
+    const TableSection section = {kind, sizeof(Entry), bytes_.size(), size};
     std::memcpy(bytes_.data() + sizeof(TableHeader) + count_ * sizeof section, &section,
                 sizeof section);
     ++count_;
-    bytes_.append(static_cast<const char*>(data), size);
+    bytes_.append(reinterpret_cast<const char*>(entries.data()), size);
   }
 
-  std::string Finish(std::uint64_t base_address) && {
+  std::string Finish(std::uint64_t base_address, std::uint32_t flags) && {
     TableHeader header = {.version = kTableVersion,
                           .section_count = count_,
                           .base_address = base_address,
-                          .file_bytes = bytes_.size()};
+                          .file_bytes = bytes_.size(),
+                          .flags = flags};
     std::memcpy(header.magic, kTableMagic, sizeof header.magic);
     header.checksum = XXH3_64bits(bytes_.data() + sizeof header, bytes_.size() - sizeof header);
     std::memcpy(bytes_.data(), &header, sizeof header);
@@ -77,15 +107,34 @@ class TableBytes {
 
 }  // namespace
 
-absl::StatusOr<std::string> WriteTable(const std::vector<elf::FunctionRange>& ranges) {
-  STOKER_ASSIGN_OR_RETURN(const Columns columns, ToColumns(ranges));
-  TableBytes table(4);
-  const std::size_t column_bytes = columns.begins.size() * sizeof(std::uint32_t);
-  table.Add(kTableBegins, sizeof(std::uint32_t), columns.begins.data(), column_bytes);
-  table.Add(kTableEnds, sizeof(std::uint32_t), columns.ends.data(), column_bytes);
-  table.Add(kTableNames, sizeof(std::uint32_t), columns.names.data(), column_bytes);
-  table.Add(kTableStrings, 1, columns.strings.data(), columns.strings.size());
-  return std::move(table).Finish(ranges.empty() ? 0 : ranges.front().begin);
+absl::StatusOr<std::string> WriteTable(const std::vector<elf::FunctionRange>& ranges, CodeMap& code,
+                                       std::uint32_t flags, const std::string& notes) {
+  code.Finish();
+  STOKER_ASSIGN_OR_RETURN(const Columns columns, ToColumns(ranges, code));
+  const std::uint64_t span = columns.end - columns.base;
+  TableBytes table;
+  table.Add(kTableBegins, columns.begins);
+  table.Add(kTableEnds, columns.ends);
+  table.Add(kTableNames, columns.names);
+  table.Add(kTableRangeBuckets, Buckets(columns.begins, span));
+  table.Add(kTableStrings, code.strings());
+  if (!columns.block_begins.empty()) {
+    table.Add(kTableFunctions, code.functions());
+    table.Add(kTableFiles, code.files());
+    table.Add(kTableScopes, code.scopes());
+    table.Add(kTableBlockBegins, columns.block_begins);
+    table.Add(kTableBlockRows, columns.block_rows);
+    table.Add(kTableBlockBuckets, Buckets(columns.block_begins, span));
+    table.Add(kTableRows, code.rows());
+  }
+  if (!notes.empty()) table.Add(kTableNotes, notes);
+  return std::move(table).Finish(columns.base, flags);
+}
+
+absl::StatusOr<std::string> WriteTable(const std::vector<elf::FunctionRange>& ranges,
+                                       std::uint32_t flags) {
+  CodeMap none;
+  return WriteTable(ranges, none, flags, {});
 }
 
 }  // namespace stoker::symbolizer

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "services/common/elf/elf_file.h"
+#include "services/symbolizer/dwarf/sections.h"
+#include "services/symbolizer/table/code_map.h"
+
+namespace stoker::symbolizer::dwarf {
+
+struct Counts {
+  std::uint64_t units = 0;
+  // Units that were left out, or read in part: malformed, or written in a way that is not known.
+  std::uint64_t malformed_units = 0;
+  std::uint64_t scopes = 0;
+};
+
+// Reads what DWARF 2 to 5 says of the code within the executable sections among `elf_sections`:
+// functions, inlined calls, files and lines, into `map`. A malformed unit costs that unit. Split
+// units (.dwo), type units and references into a supplementary file are passed over.
+Counts ReadDwarf(const Sections& sections, const std::vector<elf::Section>& elf_sections,
+                 CodeMap& map);
+
+}  // namespace stoker::symbolizer::dwarf

@@ -1,0 +1,109 @@
+#include "services/symbolizer/table/elf_table.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "services/common/base/status.h"
+#include "services/common/elf/function_ranges.h"
+#include "services/common/elf/section_bytes.h"
+#include "services/common/elf/symbols.h"
+#include "services/symbolizer/dwarf/dwarf_reader.h"
+#include "services/symbolizer/table/code_map.h"
+#include "services/symbolizer/table/table_format.h"
+#include "services/symbolizer/table/table_writer.h"
+
+namespace stoker::symbolizer {
+namespace {
+
+// All sections of one file together, inflated.
+constexpr std::uint64_t kMaxDebugBytes = std::uint64_t{2} << 30;
+
+// Reads a file's debug sections by their names.
+class DebugSections {
+ public:
+  DebugSections(const elf::ByteSource& source, const std::vector<elf::Section>& sections,
+                std::uint8_t elf_class)
+      : source_(source), sections_(sections), elf_class_(elf_class) {}
+
+  [[nodiscard]] bool Has(std::string_view name) const { return Find(name) != nullptr; }
+
+  // `name` without its dot, as in "debug_info". Empty where the file has none.
+  absl::StatusOr<std::string> Read(std::string_view name) {
+    const elf::Section* section = Find(name);
+    if (section == nullptr) return std::string();
+    STOKER_ASSIGN_OR_RETURN(std::string bytes,
+                            elf::ReadSectionBytes(source_, *section, elf_class_, left_bytes_));
+    left_bytes_ -= bytes.size();
+    return bytes;
+  }
+
+ private:
+  [[nodiscard]] const elf::Section* Find(std::string_view name) const {
+    const auto found = std::ranges::find_if(sections_, [name](const elf::Section& section) {
+      const std::string_view has = section.name;
+      return section.has_data &&
+             (has == fmt::format(".{}", name) || has == fmt::format(".z{}", name));
+    });
+    return found == sections_.end() ? nullptr : &*found;
+  }
+
+  const elf::ByteSource& source_;
+  const std::vector<elf::Section>& sections_;
+  const std::uint8_t elf_class_;
+  std::uint64_t left_bytes_ = kMaxDebugBytes;
+};
+
+absl::Status AddDwarf(DebugSections& debug, const std::vector<elf::Section>& sections, CodeMap& map,
+                      std::string& notes) {
+  STOKER_ASSIGN_OR_RETURN(const std::string info, debug.Read("debug_info"));
+  STOKER_ASSIGN_OR_RETURN(const std::string abbrev, debug.Read("debug_abbrev"));
+  STOKER_ASSIGN_OR_RETURN(const std::string line, debug.Read("debug_line"));
+  STOKER_ASSIGN_OR_RETURN(const std::string str, debug.Read("debug_str"));
+  STOKER_ASSIGN_OR_RETURN(const std::string line_str, debug.Read("debug_line_str"));
+  STOKER_ASSIGN_OR_RETURN(const std::string ranges, debug.Read("debug_ranges"));
+  STOKER_ASSIGN_OR_RETURN(const std::string rnglists, debug.Read("debug_rnglists"));
+  STOKER_ASSIGN_OR_RETURN(const std::string addr, debug.Read("debug_addr"));
+  STOKER_ASSIGN_OR_RETURN(const std::string str_offsets, debug.Read("debug_str_offsets"));
+  const dwarf::Counts counts = dwarf::ReadDwarf({.info = info,
+                                                 .abbrev = abbrev,
+                                                 .line = line,
+                                                 .str = str,
+                                                 .line_str = line_str,
+                                                 .ranges = ranges,
+                                                 .rnglists = rnglists,
+                                                 .addr = addr,
+                                                 .str_offsets = str_offsets},
+                                                sections, map);
+  if (counts.malformed_units > 0) {
+    notes += fmt::format("{} of {} units of DWARF cannot be read; ", counts.malformed_units,
+                         counts.units);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> MakeElfTable(const elf::ByteSource& source,
+                                         const std::vector<elf::Section>& sections,
+                                         std::uint8_t elf_class) {
+  STOKER_ASSIGN_OR_RETURN(elf::SymbolList list, elf::ReadSymbols(source, sections, elf_class));
+  DebugSections debug(source, sections, elf_class);
+  CodeMap map;
+  std::string notes;
+  const bool has_dwarf = debug.Has("debug_info");
+  if (has_dwarf) {
+    const absl::Status status = AddDwarf(debug, sections, map, notes);
+    if (!status.ok()) notes += fmt::format("DWARF: {}; ", Message(status));
+  }
+  map.Finish();
+  if (list.symbols.empty() && map.blocks().empty()) {
+    return InvalidArgument("no symbol of a function");
+  }
+  return WriteTable(elf::ToFunctionRanges(std::move(list.symbols), sections), map,
+                    has_dwarf ? kTableIsFull : 0, notes);
+}
+
+}  // namespace stoker::symbolizer
