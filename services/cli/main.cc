@@ -3,6 +3,8 @@
 
 #include "services/cli/configuration_commands.h"
 #include "services/cli/doctor/doctor_command.h"
+#include "services/cli/exit_status.h"
+#include "services/cli/help/help_commands.h"
 #include "services/cli/record/record_command.h"
 #include "services/cli/run.h"
 #include "services/cli/status.h"
@@ -19,10 +21,15 @@ constexpr char kSummary[] =
 
 void AddRunFlags(CLI::App& app, RunOptions& options) {
   app.add_option("--bin-dir", options.bin_dir, "Folder of the processes' binaries");
-  app.add_option("--run-dir", options.run_dir, "Folder of the Unix sockets")->capture_default_str();
-  app.add_option("--data-dir,--storage.path", options.data_dir, "Folder of what is kept on disk")
-      ->capture_default_str();
-  app.add_option("--node-name", options.node_name, "Name of this machine")->capture_default_str();
+  // Defaults that differ between machines are told in words: pages are made of them.
+  app.add_option("--run-dir", options.run_dir,
+                 "Folder of the Unix sockets; without it /run/stoker as root, else below "
+                 "XDG_RUNTIME_DIR");
+  app.add_option("--data-dir,--storage.path", options.data_dir,
+                 "Folder of what is kept on disk; without it /var/lib/stoker as root, else below "
+                 "XDG_STATE_HOME");
+  app.add_option("--node-name", options.node_name,
+                 "Name of this machine; without it NODE_NAME, HOSTNAME or its host name");
   app.add_option("--http.listen,--server.http.listen-addr", options.http_listen,
                  "Address of metrics, health and state of all processes")
       ->capture_default_str();
@@ -46,6 +53,7 @@ int Main(int argc, char** argv) {
 
   CLI::App app(kSummary, "stoker");
   app.set_version_flag("--version", std::string("stoker ") + runtime::kVersion);
+  app.footer(ExitStatusFooter());
   app.require_subcommand(1);
   int status = 0;
 
@@ -94,11 +102,13 @@ int Main(int argc, char** argv) {
   format->add_flag("-t,--test", formatting.test, "Only tell whether the file is formatted");
   format->callback([&] { status = Format(formatting); });
 
+  AddHelpCommands(app, status);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // CLI11 prints help on standard output and errors on standard error.
-    return app.exit(error) == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
   return status;
 }

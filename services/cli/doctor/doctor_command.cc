@@ -16,9 +16,8 @@ void AddDoctorCommand(CLI::App& app, int& status) {
   doctor->add_option("CONFIG", options->config, "A configuration to check as well");
   doctor->add_option("--address", options->address, "Address of `stoker run` (its --http.listen)")
       ->capture_default_str();
-  doctor
-      ->add_option("--data-dir,--storage.path", options->data_dir, "Folder of what is kept on disk")
-      ->capture_default_str();
+  doctor->add_option("--data-dir,--storage.path", options->data_dir,
+                     "Folder of what is kept on disk; without it that of `stoker run`");
   doctor->add_flag("--json", options->json, "The same for programs: {\"checks\": […]}");
   AddColorOption(*doctor, options->color);
   doctor->callback([options, &status] { status = Doctor(*options); });

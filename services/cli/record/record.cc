@@ -8,6 +8,7 @@
 
 #include "services/cli/capabilities.h"
 #include "services/cli/event_loop.h"
+#include "services/cli/exit_status.h"
 #include "services/cli/record/output.h"
 #include "services/cli/record/output_file.h"
 #include "services/cli/record/process_tree.h"
@@ -22,7 +23,6 @@
 namespace stoker::cli {
 namespace {
 
-constexpr int kExitUsage = 2;
 // Our own: as large as the recording was.
 constexpr pprof::ReadLimits kLimits = {.max_bytes = std::size_t{1} << 30,
                                        .max_samples = 16'000'000,

@@ -26,14 +26,10 @@ struct RecordOptions {
   std::string bin_dir;
 };
 
-// Exit status where capabilities are missing, and where a second Ctrl-C ended it without a file.
-inline constexpr int kExitNotPermitted = 77;
-inline constexpr int kExitInterrupted = 130;
-
 // Records once: starts the collector, the symbolizer and, for the whole host, discovery in a
 // scratch folder, takes their profiles in the forwarder's place, and writes the file. Ctrl-C ends
-// it early; the file is still written. Returns the exit status: 0 with a file; 1; 2 for a wrong
-// output name; kExitNotPermitted; kExitInterrupted.
+// it early; the file is still written. Returns the exit status (services/cli/exit_status.h): 0 with
+// a file.
 int Record(const RecordOptions& options);
 
 }  // namespace stoker::cli
