@@ -60,6 +60,8 @@ absl::StatusOr<std::shared_ptr<const Table>> Table::Open(int fd) {
   table->bytes_ = {static_cast<const char*>(mapped), size};
   table->is_mapped_ = true;
   STOKER_RETURN_IF_ERROR(table->Check());
+  // The check has read all of it; few pages will be read again soon.
+  madvise(mapped, size, MADV_DONTNEED);
   return table;
 }
 

@@ -2,6 +2,8 @@
 // changed in any byte is refused.
 #include "services/collector/ebpf/unwind/table.h"
 
+#include <cstdlib>
+#include <fstream>
 #include <string>
 
 #include <fcntl.h>
@@ -122,6 +124,34 @@ TEST(TableTest, MapsTheFileThatWasWritten) {
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_EQ(CfaAt(**table, 0x101), 16);
   EXPECT_EQ((*table)->header().text_bytes, 0x100000U);
+}
+
+// Kilobytes that this process has in memory of mappings whose name contains `name`.
+int ResidentKilobytes(const std::string& name) {
+  std::ifstream smaps("/proc/self/smaps");
+  int sum = 0;
+  bool counts = false;
+  for (std::string line; std::getline(smaps, line);) {
+    if (line.find('-') < line.find(':')) counts = line.find(name) != std::string::npos;
+    if (counts && line.starts_with("Rss:")) sum += std::atoi(line.c_str() + 4);
+  }
+  return sum;
+}
+
+TEST(TableTest, TakesMemoryForWhatIsRead) {
+  Functions functions;
+  // Distances that do not repeat do not fold.
+  for (std::uint32_t i = 0; i < 20'000; ++i) {
+    functions.Add(i * 50, 50, {{0, 8}, {1 + i % 7, 16 + static_cast<int>(i % 11) * 8}});
+  }
+  const UniqueFd fd(memfd_create("unwind-table-test", MFD_CLOEXEC));
+  ASSERT_TRUE(WriteTable(BuildTable(functions.rows()), fd.get()).ok());
+  const auto table = Table::Open(fd.get());
+  ASSERT_TRUE(table.ok()) << table.status();
+  ASSERT_GT((*table)->header().file_bytes, 30'000U);
+  EXPECT_EQ(ResidentKilobytes("unwind-table-test"), 0);
+  EXPECT_EQ(CfaAt(**table, 0), 8);
+  EXPECT_GT(ResidentKilobytes("unwind-table-test"), 0);
 }
 
 TEST(TableTest, RefusesAnyChange) {
