@@ -148,8 +148,8 @@ TEST(TableTest, TakesMemoryForWhatIsRead) {
   ASSERT_TRUE(WriteTable(BuildTable(functions.rows()), fd.get()).ok());
   const auto table = Table::Open(fd.get());
   ASSERT_TRUE(table.ok()) << table.status();
-  ASSERT_GT((*table)->header().file_bytes, 30'000U);
   EXPECT_EQ(ResidentKilobytes("unwind-table-test"), 0);
+  EXPECT_GT((*table)->header().file_bytes, 30'000U);
   EXPECT_EQ(CfaAt(**table, 0), 8);
   EXPECT_GT(ResidentKilobytes("unwind-table-test"), 0);
 }
