@@ -13,7 +13,7 @@ export function annotate(root: Node, pprof: Pprof): number {
     let node: Node | undefined = root;
     for (let i = stack.length - 1; i >= 0 && node; i--) {
       for (const frame of pprof.framesOf(stack[i])) {
-        node = index.find(node!, frame.name);
+        node = twinOf(index, node!, frame);
         if (!node) break;
         if (note(node, frame)) noted++;
       }
@@ -22,10 +22,14 @@ export function annotate(root: Node, pprof: Pprof): number {
   return noted;
 }
 
+function twinOf(index: ChildIndex, parent: Node, frame: PprofFrame): Node | undefined {
+  const twin = index.find(parent, frame.name);
+  return twin || frame.withAddress === "" ? twin : index.find(parent, frame.withAddress);
+}
+
 function note(node: Node, frame: PprofFrame): boolean {
   const first = node.note === null;
-  const { file, line, module, buildId, inlined } = frame;
-  node.note = { file, line, module, buildId, inlined };
+  node.note = { ...frame.note };
   return first;
 }
 

@@ -10,6 +10,8 @@ export interface FrameExplanation {
 
 const UNWIND = /^\[unwind: (.+)\]$/;
 const BRACKETED = /^\[(.+)\]$/;
+// As `stoker record` writes it.
+const ADDRESS = /^(\S+) 0x[0-9a-f]+$/;
 
 // The stop reasons of the collectors, in the words of sample.proto.
 const REASONS: Record<string, string> = {
@@ -61,7 +63,7 @@ export function explainFrame(name: string, path = ""): FrameExplanation {
       text: "Code in memory of no file: made at run time, as by a JIT compiler, without a perf map.",
     };
   }
-  const module = BRACKETED.exec(name);
+  const module = BRACKETED.exec(name) ?? ADDRESS.exec(name);
   if (module) return { kind: "module", text: explainModule(module[1], path) };
   return { kind: "function", text: "" };
 }

@@ -49,6 +49,14 @@ test("unresolved locations", () => {
   assert.equal(nodeAt(root, "main;[libx.so]").note?.module, "/lib/libx.so");
 });
 
+// `stoker record` names such frames by their address.
+test("unresolved locations with addresses", () => {
+  const location = decodePprof(BYTES).stacks[1][0];
+  const root = treeOf(`main;libx.so 0x${(4096 + location).toString(16)} 2`);
+  annotate(root, decodePprof(BYTES));
+  assert.equal(root.children[0].children[0].note?.module, "/lib/libx.so");
+});
+
 // A tree that lacks the stack is noted as far as it goes.
 test("partial stacks", () => {
   const root = treeOf("main;other 7");

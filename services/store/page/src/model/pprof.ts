@@ -12,8 +12,11 @@ import {
   type Node,
 } from "./tree";
 
-export interface PprofFrame extends FrameNote {
+export interface PprofFrame {
   name: string;
+  // Without a symbol: how those write it who tell addresses apart, as `stoker record` does.
+  withAddress: string;
+  note: FrameNote;
 }
 
 export interface ValueType {
@@ -41,6 +44,7 @@ interface Mapping {
 }
 interface Location {
   mapping: number;
+  address: number;
   lines: Array<{ function: number; line: number }>;
 }
 interface Function {
@@ -126,7 +130,7 @@ export function pprofTree(pprof: Pprof, valueIndex: number): Node {
     if (value <= 0 || value >= LEAST_NEGATIVE) return;
     let node = root;
     for (let i = stack.length - 1; i >= 0; i--) {
-      for (const { name, ...note } of pprof.framesOf(stack[i])) {
+      for (const { name, note } of pprof.framesOf(stack[i])) {
         node = index.findOrAdd(node, name);
         node.note = note;
       }
@@ -170,11 +174,12 @@ function readScalars(bytes: Uint8Array): number[] {
 }
 
 function readLocation(bytes: Uint8Array, tables: Tables): void {
-  const location: Location = { mapping: 0, lines: [] };
+  const location: Location = { mapping: 0, address: 0, lines: [] };
   let id = 0;
   readFields(bytes, (field) => {
     if (field.number === 1) id = field.value;
     if (field.number === 2) location.mapping = field.value;
+    if (field.number === 3) location.address = field.value;
     if (field.number === 4) {
       const line = readScalars(field.bytes);
       location.lines.push({ function: line[1] ?? 0, line: line[2] ?? 0 });
@@ -191,8 +196,9 @@ function makeFrames(tables: Tables, id: number): PprofFrame[] {
   const module = mapping ? (tables.strings[mapping.file] ?? "") : "";
   const buildId = mapping ? (tables.strings[mapping.buildId] ?? "") : "";
   if (location.lines.length === 0) {
-    const name = unresolvedName(module);
-    return [{ name, file: "", line: 0, module, buildId, inlined: false }];
+    const note = { file: "", line: 0, module, buildId, inlined: false };
+    const withAddress = `${baseName(module)} 0x${location.address.toString(16)}`;
+    return [{ name: unresolvedName(module), withAddress, note }];
   }
   const outermost = location.lines.length - 1;
   return location.lines
@@ -200,11 +206,14 @@ function makeFrames(tables: Tables, id: number): PprofFrame[] {
       const fn = tables.functions.get(line.function);
       return {
         name: fn ? (tables.strings[fn.name] ?? "") : "",
-        file: fn ? (tables.strings[fn.file] ?? "") : "",
-        line: line.line,
-        module,
-        buildId,
-        inlined: index < outermost,
+        withAddress: "",
+        note: {
+          file: fn ? (tables.strings[fn.file] ?? "") : "",
+          line: line.line,
+          module,
+          buildId,
+          inlined: index < outermost,
+        },
       };
     })
     .reverse();

@@ -60,6 +60,10 @@ test("report of a flamebearer", async () => {
 test("report of both", async () => {
   const report = await readReport({ flamebearer: FLAMEBEARER, pprof: base64(BYTES) });
   assert.equal(nodeAt(report.profile("").root, "main;work").note?.line, 3);
+  const levels = [[0, 7, 0, 0], [0, 7, 0, 3], ...FLAMEBEARER.levels.slice(1)];
+  const flamebearer = { names: ["total", "main", "work", "app"], levels };
+  const below = await readReport({ flamebearer, pprof: base64(BYTES) });
+  assert.equal(nodeAt(below.profile("").root, "app;main;work").note?.line, 3);
 });
 
 // A page made by the page reads as one made by `stoker record`, whatever its names hold.

@@ -55,7 +55,10 @@ type Profiles = Pick<Report, "types" | "shownFirst" | "profile">;
 function fromFlamebearer({ flamebearer, metadata }: ReportFile, pprof: Pprof | null): Profiles {
   const levels = (flamebearer?.levels ?? []).map((values) => ({ values }));
   const root = decodeFlameGraph({ names: flamebearer?.names, levels });
-  if (pprof) annotate(root, pprof);
+  // A recording of several processes has each one's name above its stacks, which pprofs have not.
+  if (pprof && annotate(root, pprof) === 0) {
+    for (const child of root.children) annotate(child, pprof);
+  }
   const sampleType = metadata?.name ?? "cpu";
   const inSamples = metadata?.units === "samples";
   if (inSamples) toNanoseconds(root, metadata?.sampleRate ?? NANOSECONDS);

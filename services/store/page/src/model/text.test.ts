@@ -123,5 +123,6 @@ test("frame explanations", () => {
   );
   assert.match(explainFrame("[unwind: quite new]").text, /quite new/);
   assert.match(explainFrame("[libz.so.1]").text, /^libz\.so\.1 has no symbol/);
+  assert.equal(explainFrame("gzip 0x4330").text, explainFrame("[gzip]").text);
   assert.equal(explainFrame("[unknown]").kind, "unknown");
 });
