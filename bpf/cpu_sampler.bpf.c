@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Samples what runs on each CPU: kernel stack and user stack, one record a sample; and tells of
-// processes that exec and end, in the same ring buffer, so in order.
+// processes that exec and end, in the same ring buffer, so in order. User stacks whose tables are
+// not there yet go to user space as they are.
 #include <linux/bpf.h>
 #include <linux/bpf_perf_event.h>
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/include/walk_user.h"
 #include "bpf/shared/records.h"
 #include "bpf/shared/stats.h"
 
@@ -17,6 +19,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define USER_CS_64 0x33
 #define USER_CS_32 0x23
+// /proc counts start times in 1/100 s (USER_HZ).
+#define NS_PER_TICK 10000000
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -30,116 +34,161 @@ struct {
   __type(value, __u64);
 } stats SEC(".maps");
 
-// Where a sample is put together: too large for the stack. A sample is not interrupted by another
-// of its own CPU.
+// Where a stack that user space is to unwind is put together.
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, 1);
   __type(key, __u32);
-  __type(value, struct stoker_sample);
-} scratch SEC(".maps");
+  __type(value, struct stoker_deferred);
+} deferrals SEC(".maps");
 
-// Processes that user space was woken for, pid to start: its mappings are read while it lives.
+// A process that user space was woken for: its mappings are read while it lives.
+struct announcement {
+  __u64 start_ns;
+  // What was deferred of it in this second; a second is 2^30 ns here.
+  __u32 second;
+  __u32 deferred;
+};
+
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 16384);
   __type(key, __u32);
-  __type(value, __u64);
+  __type(value, struct announcement);
 } announced SEC(".maps");
 
-static void count(enum stoker_sampler_stat stat) {
+// Of one process in a second: what it takes until a new program's tables are there; and no flood
+// from one whose addresses stay unknown.
+#define MAX_DEFERRED_A_SECOND 64
+#define MAX_UNMAPPED_A_SECOND 2
+// What a full ring buffer is for: samples go before deferred stacks.
+#define MAX_DEFERRED_RING_BYTES (2 << 20)
+
+static void count(enum stoker_sampler_stat stat, __u64 by) {
   __u32 key = stat;
   __u64* value = bpf_map_lookup_elem(&stats, &key);
-  if (value) *value += 1;
+  if (value) *value += by;
 }
 
-struct user_registers {
-  __u64 ip;
-  __u64 bp;
-  __u64 sp;
-  __u64 cs;
-};
-
-// The registers that the kernel saved when the task left user space.
-static void saved_registers(struct task_struct* task, struct user_registers* to) {
+// The registers that the kernel saved when the task left user space; its code segment.
+static __u64 saved_registers(struct task_struct* task, struct stoker_registers* to) {
   struct pt_regs___kernel* from = (void*)bpf_task_pt_regs(task);
-  to->ip = BPF_CORE_READ(from, ip);
-  to->bp = BPF_CORE_READ(from, bp);
-  to->sp = BPF_CORE_READ(from, sp);
-  to->cs = BPF_CORE_READ(from, cs);
+  to->value[0] = from->ax;
+  to->value[1] = from->dx;
+  to->value[2] = from->cx;
+  to->value[3] = from->bx;
+  to->value[4] = from->si;
+  to->value[5] = from->di;
+  to->value[6] = from->bp;
+  to->value[7] = from->sp;
+  to->value[8] = from->r8;
+  to->value[9] = from->r9;
+  to->value[10] = from->r10;
+  to->value[11] = from->r11;
+  to->value[12] = from->r12;
+  to->value[13] = from->r13;
+  to->value[14] = from->r14;
+  to->value[15] = from->r15;
+  to->ip = from->ip;
+  return from->cs;
 }
 
-// How far from its first instruction a function without a frame of its own is believed to be.
-#define FRAMELESS_BYTES 65536
-// call rel32: its opcode, and its size.
-#define CALL_RELATIVE 0xe8
-#define CALL_BYTES 5
-
-// True when the instruction before `return_address` calls a function that `ip` may lie in.
-static bool calls(__u64 return_address, __u64 ip) {
-  __u8 call[CALL_BYTES];
-  if (bpf_probe_read_user(call, sizeof(call), (void*)(return_address - CALL_BYTES))) return false;
-  if (call[0] != CALL_RELATIVE) return false;
-  __s32 distance = call[1] | call[2] << 8 | call[3] << 16 | (__u32)call[4] << 24;
-  __u64 callee = return_address + distance;
-  return callee <= ip && ip - callee < FRAMELESS_BYTES;
+static void interrupted_registers(struct bpf_perf_event_data* context,
+                                  struct stoker_registers* to) {
+  to->value[0] = context->regs.rax;
+  to->value[1] = context->regs.rdx;
+  to->value[2] = context->regs.rcx;
+  to->value[3] = context->regs.rbx;
+  to->value[4] = context->regs.rsi;
+  to->value[5] = context->regs.rdi;
+  to->value[6] = context->regs.rbp;
+  to->value[7] = context->regs.rsp;
+  to->value[8] = context->regs.r8;
+  to->value[9] = context->regs.r9;
+  to->value[10] = context->regs.r10;
+  to->value[11] = context->regs.r11;
+  to->value[12] = context->regs.r12;
+  to->value[13] = context->regs.r13;
+  to->value[14] = context->regs.r14;
+  to->value[15] = context->regs.r15;
+  to->ip = context->regs.rip;
 }
 
-// The return address of a function that has no frame yet, or never makes one, as Go's and other
-// compilers' leaves do not: it stands at the top of the stack, or under the caller's frame pointer
-// just pushed. The chain does not hold it, and would leave out the caller. 0 when there is none.
-static __u64 frameless_return(const struct user_registers* regs) {
-  __u64 top[2];
-  if (bpf_probe_read_user(top, sizeof(top), (void*)regs->sp)) return 0;
-  __u64 candidate = top[0] == regs->bp ? top[1] : top[0];
-  return calls(candidate, regs->ip) ? candidate : 0;
-}
-
-// Follows the chain of frame pointers: {caller's frame pointer, return address}.
-static __u32 walk_user(const struct user_registers* regs, __u64* frames, __u32* stop) {
-  struct {
-    __u64 next;
-    __u64 return_address;
-  } frame;
-  __u64 at = regs->bp;
-  __u32 n = 1;
-  frames[0] = regs->ip;
-  *stop = STOKER_STOP_FRAME_LIMIT;
-  __u64 caller = frameless_return(regs);
-  if (caller) frames[n++] = caller;
-  for (int i = 1; i < STOKER_MAX_USER_FRAMES && n < STOKER_MAX_USER_FRAMES; i++) {
-    if (at == 0) {
-      *stop = STOKER_STOP_COMPLETE;
-      break;
-    }
-    if (at & 7 || at < regs->sp) {
-      *stop = STOKER_STOP_FRAME_POINTERS_END;
-      break;
-    }
-    if (bpf_probe_read_user(&frame, sizeof(frame), (void*)at)) {
-      *stop = STOKER_STOP_READ_FAILED;
-      count(STOKER_STAT_USER_READ_FAILED);
-      break;
-    }
-    if (frame.return_address == 0) {
-      *stop = STOKER_STOP_COMPLETE;
-      break;
-    }
-    frames[n++] = frame.return_address;
-    if (frame.next != 0 && frame.next <= at) {
-      *stop = STOKER_STOP_NO_PROGRESS;
-      break;
-    }
-    at = frame.next;
+// Walks the stack of the registers in `scratch`, as far as its tables are there.
+static void unwind(struct scratch* scratch) {
+  struct stoker_sample* sample = &scratch->walk.sample;
+  __u32 pid = sample->record.pid;
+  struct stoker_unwind_process* process = bpf_map_lookup_elem(&unwind_processes, &pid);
+  if (!process || process->start_ticks != sample->record.start_ns / NS_PER_TICK) {
+    sample->stop = STOKER_STOP_PROCESS_ABSENT;
+    return;
   }
-  return n;
+  scratch->walk.process = *process;
+  walk_user(scratch);
+  count(STOKER_STAT_WALKS, 1);
+  count(STOKER_STAT_WALKED_FRAMES, sample->user_frames);
+  if (sample->stop == STOKER_STOP_READ_FAILED) count(STOKER_STAT_USER_READ_FAILED, 1);
 }
 
-// True when user space has not been woken for this process yet.
+// True when user space had not been woken for this process yet. Makes it known.
 static bool announce(__u32 pid, __u64 start_ns) {
-  __u64* known = bpf_map_lookup_elem(&announced, &pid);
-  if (known && *known == start_ns) return false;
-  bpf_map_update_elem(&announced, &pid, &start_ns, BPF_ANY);
+  struct announcement* known = bpf_map_lookup_elem(&announced, &pid);
+  if (known && known->start_ns == start_ns) return false;
+  struct announcement fresh = {.start_ns = start_ns};
+  bpf_map_update_elem(&announced, &pid, &fresh, BPF_ANY);
+  return true;
+}
+
+// Whether the walk's stack is to go to user space: it ended for want of tables, and neither its
+// process nor the ring buffer had too many such.
+static bool may_defer(struct scratch* scratch) {
+  __u32 stop = scratch->walk.sample.stop;
+  __u32 most = MAX_DEFERRED_A_SECOND;
+  if (stop == STOKER_STOP_NO_MAPPING) {
+    most = MAX_UNMAPPED_A_SECOND;
+  } else if (stop != STOKER_STOP_PROCESS_ABSENT && stop != STOKER_STOP_TABLE_ABSENT &&
+             stop != STOKER_STOP_PAGE_ABSENT) {
+    return false;
+  }
+  __u32 pid = scratch->walk.sample.record.pid;
+  struct announcement* known = bpf_map_lookup_elem(&announced, &pid);
+  if (!known) return false;
+  if (known->second != scratch->walk.now) {
+    known->second = scratch->walk.now;
+    known->deferred = 0;
+  }
+  if (known->deferred >= most) return false;
+  if (bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) > MAX_DEFERRED_RING_BYTES) return false;
+  known->deferred++;
+  return true;
+}
+
+// Writes the walk's registers and stack for user space to unwind. False: it found no room.
+static bool defer(struct scratch* scratch) {
+  __u32 zero = 0;
+  struct stoker_deferred* deferred = bpf_map_lookup_elem(&deferrals, &zero);
+  if (!deferred) return false;
+  const struct stoker_sample* sample = &scratch->walk.sample;
+  deferred->record = sample->record;
+  deferred->record.kind = STOKER_RECORD_DEFERRED;
+  deferred->kernel_frames = sample->kernel_frames;
+  deferred->stop = sample->stop;
+  __builtin_memcpy(deferred->kernel, sample->frames, sizeof(deferred->kernel));
+  __u64 sp = deferred->registers.value[STOKER_REGISTER_SP];
+  deferred->stack_address = sp & ~(__u64)(STOKER_STACK_PAGE_BYTES - 1);
+  __u32 pages = 0;
+  for (; pages < STOKER_STACK_PAGES; pages++) {
+    void* from = (void*)(deferred->stack_address + pages * STOKER_STACK_PAGE_BYTES);
+    if (bpf_probe_read_user(deferred->stack + pages * STOKER_STACK_PAGE_BYTES,
+                            STOKER_STACK_PAGE_BYTES, from)) {
+      break;
+    }
+  }
+  deferred->stack_bytes = pages * STOKER_STACK_PAGE_BYTES;
+  __u64 size = __builtin_offsetof(struct stoker_deferred, stack) + deferred->stack_bytes;
+  if (size > sizeof(*deferred)) return false;
+  if (bpf_ringbuf_output(&records, deferred, size, BPF_RB_FORCE_WAKEUP)) return false;
+  count(STOKER_STAT_DEFERRED, 1);
   return true;
 }
 
@@ -147,21 +196,18 @@ SEC("perf_event")
 int on_cpu(struct bpf_perf_event_data* context) {
   __u64 id = bpf_get_current_pid_tgid();
   if (id == 0) return 0;
-  count(STOKER_STAT_TAKEN);
-  __u32 zero = 0;
-  struct stoker_sample* sample = bpf_map_lookup_elem(&scratch, &zero);
-  if (!sample) return 0;
+  count(STOKER_STAT_TAKEN, 1);
+  struct scratch* scratch = own_scratch();
+  if (!scratch) return 0;
+  struct stoker_sample* sample = &scratch->walk.sample;
   struct task_struct* task = bpf_get_current_task_btf();
-  struct user_registers regs = {.ip = context->regs.rip,
-                                .bp = context->regs.rbp,
-                                .sp = context->regs.rsp,
-                                .cs = context->regs.cs};
-  bool in_user = regs.cs & 3;
+  bool in_user = context->regs.cs & 3;
   sample->record.kind = STOKER_RECORD_SAMPLE;
   sample->record.pid = id >> 32;
   sample->record.start_ns = task->group_leader->start_boottime;
   sample->stop = STOKER_STOP_COMPLETE;
   sample->user_frames = 0;
+  scratch->walk.now = bpf_ktime_get_ns() >> 30;
 
   __u32 kernel = 0;
   if (!in_user) {
@@ -170,24 +216,39 @@ int on_cpu(struct bpf_perf_event_data* context) {
   }
   if (kernel > STOKER_MAX_KERNEL_FRAMES) kernel = STOKER_MAX_KERNEL_FRAMES;
   sample->kernel_frames = kernel;
+  bool wake = announce(sample->record.pid, sample->record.start_ns);
 
-  __u32 user = 0;
   if (task->mm) {
-    if (!in_user) saved_registers(task, &regs);
-    if (regs.cs == USER_CS_64) {
-      user = walk_user(&regs, sample->frames + kernel, &sample->stop);
-    } else if (regs.cs == USER_CS_32) {
+    __u32 zero = 0;
+    struct stoker_deferred* deferred = bpf_map_lookup_elem(&deferrals, &zero);
+    if (!deferred) return 0;
+    // The walk changes its registers, so a copy stays where it may be needed.
+    struct stoker_registers* registers = &deferred->registers;
+    __u64 segment = context->regs.cs;
+    // One after the other: the verifier refuses what the compiler makes of two alternatives.
+    interrupted_registers(context, registers);
+    asm volatile("" ::: "memory");
+    if (!in_user) segment = saved_registers(task, registers);
+    if (segment == USER_CS_64) {
+      scratch->walk.registers = *registers;
+      unwind(scratch);
+      if (may_defer(scratch) && defer(scratch)) return 0;
+    } else if (segment == USER_CS_32) {
       sample->stop = STOKER_STOP_COMPAT_TASK;
     }
   }
-  if (user > STOKER_MAX_USER_FRAMES) user = STOKER_MAX_USER_FRAMES;
-  sample->user_frames = user;
-
+  // A stack always begins with the instruction.
+  __u32 user = sample->user_frames;
+  kernel = sample->kernel_frames;
+  if (kernel > STOKER_MAX_KERNEL_FRAMES || user > STOKER_MAX_USER_FRAMES) return 0;
+  if (sample->stop == STOKER_STOP_PROCESS_ABSENT) {
+    sample->frames[kernel] = scratch->walk.registers.ip;
+    sample->user_frames = user = 1;
+  }
   __u64 size = __builtin_offsetof(struct stoker_sample, frames) + (kernel + user) * 8;
   if (size > sizeof(*sample)) return 0;
-  bool wake = announce(sample->record.pid, sample->record.start_ns);
   if (bpf_ringbuf_output(&records, sample, size, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
-    count(STOKER_STAT_RING_FULL);
+    count(STOKER_STAT_RING_FULL, 1);
   }
   return 0;
 }
@@ -198,14 +259,17 @@ static void tell(enum stoker_record_kind kind, __u32 pid) {
   if (!bpf_map_lookup_elem(&announced, &pid)) return;
   bpf_map_delete_elem(&announced, &pid);
   if (bpf_ringbuf_output(&records, &record, sizeof(record), BPF_RB_NO_WAKEUP)) {
-    count(STOKER_STAT_EVENT_LOST);
+    count(STOKER_STAT_EVENT_LOST, 1);
   }
 }
 
 SEC("tp_btf/sched_process_exec")
 int on_exec(unsigned long long* arguments) {
   struct task_struct* task = (void*)arguments[0];
-  tell(STOKER_RECORD_EXEC, task->tgid);
+  __u32 pid = task->tgid;
+  // The mappings that it had are another program's.
+  bpf_map_delete_elem(&unwind_processes, &pid);
+  tell(STOKER_RECORD_EXEC, pid);
   return 0;
 }
 

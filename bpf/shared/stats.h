@@ -6,7 +6,10 @@
   X(TAKEN, "samples taken")                                             \
   X(RING_FULL, "samples lost because the ring buffer was full")         \
   X(EVENT_LOST, "process events lost because the ring buffer was full") \
-  X(USER_READ_FAILED, "user stacks that ended at unreadable memory")
+  X(USER_READ_FAILED, "user stacks that ended at unreadable memory")    \
+  X(DEFERRED, "samples whose user stack was left to user space")        \
+  X(WALKS, "user stacks walked in the kernel")                          \
+  X(WALKED_FRAMES, "their frames")
 
 enum stoker_sampler_stat {
 #define STOKER_STAT(name, meaning) STOKER_STAT_##name,

@@ -8,6 +8,8 @@
 
 #include "services/collector/ebpf/collector.h"
 #include "services/collector/ebpf/fake_binary_inspector.h"
+#include "services/collector/ebpf/walker/fake_table_source.h"
+#include "services/collector/ebpf/walker/heap_memory.h"
 #include "services/collector/ebpf/fake_process_source.h"
 #include "services/common/testing/fake_clock.h"
 #include "services/common/testing/mem_env.h"
@@ -76,7 +78,9 @@ class Pipeline {
   ebpf::FakeProcessSource processes_;
   ebpf::FakeBinaryInspector inspector_;
   model::TargetVector targets_;
-  ebpf::Collector collector_{processes_, inspector_, metrics_, clock_};
+  ebpf::walker::HeapMemory memory_;
+  ebpf::walker::FakeTableSource tables_;
+  ebpf::Collector collector_{processes_, inspector_, memory_, tables_, metrics_, clock_};
   ebpf::Component component_;
 
   std::unique_ptr<SymbolizerProcess> symbolizer_;

@@ -23,12 +23,26 @@ sample::v1::Stack::StopReason ToWire(stoker_stop stop) {
       return Wire::STOP_REASON_FRAME_LIMIT;
     case STOKER_STOP_COMPAT_TASK:
       return Wire::STOP_REASON_COMPAT_TASK;
-    // A function without frame pointers leaves anything in the register: the chain then ends at
-    // memory that cannot be read, or turns round.
+    case STOKER_STOP_NO_MAPPING:
+      return Wire::STOP_REASON_NO_MAPPING;
+    case STOKER_STOP_PROCESS_ABSENT:
+    case STOKER_STOP_TABLE_ABSENT:
+    case STOKER_STOP_PAGE_ABSENT:
+      return Wire::STOP_REASON_TABLE_ABSENT;
+    case STOKER_STOP_NO_RULE:
+      return Wire::STOP_REASON_NO_RULE;
+    case STOKER_STOP_UNSUPPORTED_RULE:
+      return Wire::STOP_REASON_UNSUPPORTED_RULE;
     case STOKER_STOP_READ_FAILED:
+      return Wire::STOP_REASON_READ_FAILED;
     case STOKER_STOP_NO_PROGRESS:
+      return Wire::STOP_REASON_NO_PROGRESS;
     case STOKER_STOP_FRAME_POINTERS_END:
       return Wire::STOP_REASON_FRAME_POINTERS_END;
+    case STOKER_STOP_PROGRAM_LIMIT:
+      return Wire::STOP_REASON_PROGRAM_LIMIT;
+    case STOKER_STOP_COUNT:
+      break;
   }
   return Wire::STOP_REASON_UNSPECIFIED;
 }

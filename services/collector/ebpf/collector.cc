@@ -16,15 +16,10 @@ class Collector::Sink final : public SampleSink {
   Sink(Collector& collector, int rate) : collector_(collector), rate_(rate) {}
 
   void OnSample(const RawSample& sample) override {
-    const ProcessPtr process = collector_.processes_.Find(sample, collector_.clock_.Monotonic());
-    for (Component* component : collector_.components_) {
-      if (component->settings().arguments.sample_rate == rate_) {
-        component->OnSample(process, sample);
-      }
-    }
+    collector_.unwinder_.OnSample(rate_, sample, collector_.clock_.Monotonic());
   }
-  void OnExec(std::uint32_t pid) override { collector_.processes_.OnExec(pid); }
-  void OnExit(std::uint32_t pid) override { collector_.processes_.OnExit(pid); }
+  void OnExec(std::uint32_t pid) override { collector_.unwinder_.OnExec(pid); }
+  void OnExit(std::uint32_t pid) override { collector_.unwinder_.OnExit(pid); }
 
  private:
   Collector& collector_;
@@ -37,8 +32,18 @@ SampleSink& Collector::SinkOf(int rate) {
   return *sink;
 }
 
+void Collector::Deliver(int rate, const ProcessPtr& process, const RawSample& sample) {
+  metrics_.Stopped(sample.stop);
+  for (Component* component : components_) {
+    if (component->settings().arguments.sample_rate == rate) component->OnSample(process, sample);
+  }
+}
+
 void Collector::OnStats(int rate, const SamplerStats& stats) {
   const SamplerStats before = std::exchange(stats_[rate], stats);
+  for (std::size_t i = 0; i < stats.size(); ++i) {
+    metrics_.sampler_stats[i]->Increment(static_cast<double>(stats[i] - before[i]));
+  }
   const std::uint64_t lost = stats[STOKER_STAT_RING_FULL] - before[STOKER_STAT_RING_FULL];
   for (Component* component : components_) {
     if (component->settings().arguments.sample_rate == rate) component->OnLost("ring_full", lost);
@@ -46,24 +51,38 @@ void Collector::OnStats(int rate, const SamplerStats& stats) {
 }
 
 void Collector::Tick() {
-  processes_.Update();
+  unwinder_.Update(clock_.Monotonic(), false);
   const absl::Time now = clock_.Now();
   for (Component* component : components_) {
     if (!component->IsDue(now)) continue;
-    if (processes_.Waiting() && !(now >= component->next_flush() + kMaxWait)) continue;
+    const bool late = now >= component->next_flush() + kMaxWait;
+    if (Waiting() && !late) continue;
+    // Stacks that still wait belong to this interval: as far as they can be unwound.
+    if (unwinder_.deferred().size() > 0) unwinder_.Update(clock_.Monotonic(), true);
     component->Flush(now);
   }
   if (clock_.Monotonic() < next_sweep_) return;
   next_sweep_ = clock_.Monotonic() + kSweepInterval;
-  processes_.Sweep(clock_.Monotonic());
-  metrics_.processes.Set(static_cast<double>(processes_.size()));
-  metrics_.missed_processes.Set(static_cast<double>(processes_.counts().missed));
-  metrics_.unreadable_binaries.Set(static_cast<double>(processes_.counts().unreadable));
+  unwinder_.Sweep(clock_.Monotonic());
+  Report();
   Audit();
 }
 
+void Collector::Report() {
+  const ProcessTable& processes = unwinder_.processes();
+  metrics_.processes.Set(static_cast<double>(processes.size()));
+  metrics_.missed_processes.Set(static_cast<double>(processes.counts().missed));
+  metrics_.unreadable_binaries.Set(static_cast<double>(processes.counts().unreadable));
+  const walker::Publisher& publisher = unwinder_.publisher();
+  metrics_.walker_bytes.Set(static_cast<double>(publisher.memory().bytes()));
+  metrics_.walker_used_bytes.Set(static_cast<double>(publisher.used_bytes()));
+  metrics_.walker_pages.Set(static_cast<double>(publisher.counts().pages));
+  metrics_.walker_evictions.Set(static_cast<double>(publisher.counts().evictions));
+  metrics_.deferred_unwound.Set(static_cast<double>(unwinder_.deferred().counts().unwound));
+}
+
 void Collector::FlushAll() {
-  processes_.Update();
+  unwinder_.Update(clock_.Monotonic(), true);
   for (Component* component : components_) component->Flush(clock_.Now());
 }
 
@@ -86,10 +105,25 @@ void Collector::Audit() {
 
 nlohmann::json Collector::State() const {
   nlohmann::json state;
-  state["processes"] = processes_.size();
-  state["mapping_reads"] = processes_.counts().reads;
-  state["missed_processes"] = processes_.counts().missed;
-  state["unreadable_binaries"] = processes_.counts().unreadable;
+  state["processes"] = unwinder_.processes().size();
+  state["mapping_reads"] = unwinder_.processes().counts().reads;
+  state["missed_processes"] = unwinder_.processes().counts().missed;
+  state["unreadable_binaries"] = unwinder_.processes().counts().unreadable;
+  const walker::Publisher::Counts& counts = unwinder_.publisher().counts();
+  const walker::DeferredStacks::Counts& deferred = unwinder_.deferred().counts();
+  state["walker"] = {{"map_bytes", unwinder_.publisher().memory().bytes()},
+                     {"used_bytes", unwinder_.publisher().used_bytes()},
+                     {"files", counts.files},
+                     {"text_bytes", counts.text_bytes},
+                     {"pages", counts.pages},
+                     {"page_bytes", counts.page_bytes},
+                     {"fills", counts.fills},
+                     {"evictions", counts.evictions},
+                     {"rules", counts.rules},
+                     {"rules_refused", counts.rules_refused},
+                     {"deferred", deferred.taken},
+                     {"deferred_unwound", deferred.unwound},
+                     {"deferred_refused", deferred.refused}};
   for (const Component* component : components_) {
     state["components"].push_back({{"id", component->settings().id},
                                    {"targets", component->targets()},

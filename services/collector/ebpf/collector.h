@@ -12,6 +12,7 @@
 #include "services/collector/ebpf/component.h"
 #include "services/collector/ebpf/process_table.h"
 #include "services/collector/ebpf/sampler.h"
+#include "services/collector/ebpf/walker/unwinder.h"
 #include "services/common/base/clock.h"
 
 namespace stoker::ebpf {
@@ -21,8 +22,14 @@ namespace stoker::ebpf {
 class Collector {
  public:
   // Borrows all.
-  Collector(ProcessSource& source, BinaryInspector& inspector, Metrics& metrics, Clock& clock)
-      : metrics_(metrics), clock_(clock), processes_(source, inspector) {}
+  Collector(ProcessSource& source, BinaryInspector& inspector, walker::Memory& memory,
+            walker::TableSource& tables, Metrics& metrics, Clock& clock)
+      : metrics_(metrics),
+        clock_(clock),
+        unwinder_(source, inspector, memory, tables,
+                  [this](int rate, const ProcessPtr& process, const RawSample& sample) {
+                    Deliver(rate, process, sample);
+                  }) {}
 
   // Components are borrowed, until removed.
   void Add(Component& component) { components_.push_back(&component); }
@@ -46,15 +53,19 @@ class Collector {
   void Audit();
 
   [[nodiscard]] nlohmann::json State() const;
-  // Whether the binaries asked for are known.
-  [[nodiscard]] bool Waiting() const { return processes_.Waiting(); }
+  // Whether binaries that were asked for are not known yet, or stacks wait to be unwound.
+  [[nodiscard]] bool Waiting() const { return unwinder_.Waiting(); }
 
  private:
   class Sink;
 
+  // A sample whose stack is as it will be.
+  void Deliver(int rate, const ProcessPtr& process, const RawSample& sample);
+  void Report();
+
   Metrics& metrics_;
   Clock& clock_;
-  ProcessTable processes_;
+  walker::Unwinder unwinder_;
   std::vector<Component*> components_;
   std::map<int, std::unique_ptr<SampleSink>> sinks_;
   std::map<int, SamplerStats> stats_;

@@ -7,6 +7,8 @@
 
 #include "services/collector/ebpf/fake_binary_inspector.h"
 #include "services/collector/ebpf/fake_process_source.h"
+#include "services/collector/ebpf/walker/fake_table_source.h"
+#include "services/collector/ebpf/walker/heap_memory.h"
 #include "services/common/testing/fake_clock.h"
 #include "services/common/wire/raw_stack_decoder.h"
 
@@ -62,7 +64,9 @@ class CollectorTest : public ::testing::Test {
   FakeProcessSource source_;
   FakeBinaryInspector inspector_;
   model::TargetVector targets_;
-  Collector core_{source_, inspector_, metrics_, clock_};
+  walker::HeapMemory memory_;
+  walker::FakeTableSource tables_;
+  Collector core_{source_, inspector_, memory_, tables_, metrics_, clock_};
   Component component_{
       {.id = "pyroscope.ebpf.host"}, kernel_, metrics_, [this] { return targets_; }, clock_.Now()};
 };
@@ -135,12 +139,12 @@ TEST_F(CollectorTest, ProcessesWithoutTargetAreCountedAsDropped) {
 }
 
 TEST_F(CollectorTest, RingLossIsToldToTheComponent) {
-  core_.OnStats(kRate, {10, 3, 0, 0});
-  core_.OnStats(kRate, {20, 5, 0, 0});
+  core_.OnStats(kRate, {10, 3});
+  core_.OnStats(kRate, {20, 5});
   EXPECT_EQ(component_.samples_taken(), 5u);
   EXPECT_EQ(metrics_.stage.Read().dropped.at("ring_full"), 5u);
   core_.OnSamplerStart(kRate);
-  core_.OnStats(kRate, {1, 1, 0, 0});
+  core_.OnStats(kRate, {1, 1});
   EXPECT_EQ(component_.samples_taken(), 6u);
   ExpectConserved();
 }

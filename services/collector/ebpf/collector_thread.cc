@@ -16,6 +16,8 @@ namespace stoker::ebpf {
 namespace {
 
 constexpr int kPollMs = 100;
+// While stacks wait for what other threads are about to find.
+constexpr int kWaitingPollMs = 5;
 
 void Watch(int epoll, int fd) {
   epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
@@ -24,8 +26,10 @@ void Watch(int epoll, int fd) {
 
 }  // namespace
 
-CollectorThread::CollectorThread(Collector& core, std::function<void()> each_second)
+CollectorThread::CollectorThread(Collector& core, walker::BpfMemory& memory,
+                                 std::function<void()> each_second)
     : core_(core),
+      memory_(memory),
       each_second_(std::move(each_second)),
       wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
@@ -76,7 +80,8 @@ void CollectorThread::Loop() {
 
 void CollectorThread::Wait() {
   std::array<epoll_event, 8> events{};
-  epoll_wait(epoll_.get(), events.data(), events.size(), kPollMs);
+  epoll_wait(epoll_.get(), events.data(), events.size(),
+             core_.Waiting() ? kWaitingPollMs : kPollMs);
   eventfd_t ignored = 0;
   eventfd_read(wake_.get(), &ignored);
 }
@@ -96,7 +101,7 @@ absl::Status CollectorThread::SetRates(const std::vector<int>& rates) {
   std::map<int, std::unique_ptr<Sampler>> started;
   for (const int rate : rates) {
     if (samplers_.contains(rate) || started.contains(rate)) continue;
-    STOKER_ASSIGN_OR_RETURN(started[rate], Sampler::Start(rate));
+    STOKER_ASSIGN_OR_RETURN(started[rate], Sampler::Start(rate, memory_));
   }
   for (auto& [rate, sampler] : started) {
     Watch(epoll_.get(), sampler->wake_fd());

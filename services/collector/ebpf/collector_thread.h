@@ -21,8 +21,8 @@ namespace stoker::ebpf {
 // a process that nobody knows yet.
 class CollectorThread {
  public:
-  // Borrows the core. `each_second` is called on the thread.
-  CollectorThread(Collector& core, std::function<void()> each_second);
+  // Borrows both. `each_second` is called on the thread.
+  CollectorThread(Collector& core, walker::BpfMemory& memory, std::function<void()> each_second);
   // Ends the thread; samplers stop.
   ~CollectorThread();
 
@@ -42,6 +42,7 @@ class CollectorThread {
   void ReadStats();
 
   Collector& core_;
+  walker::BpfMemory& memory_;
   const std::function<void()> each_second_;
   const UniqueFd wake_;
   const UniqueFd epoll_;

@@ -7,6 +7,7 @@ Settings LoadSettings(const config::Configuration& configuration, LastGoodEbpf& 
   last.Update(configuration);
   Settings settings{.discovery_address = stoker.discovery.address,
                     .symbolizer_address = stoker.symbolizer.address,
+                    .map_bytes = stoker.ebpf.map_bytes,
                     .components = {},
                     .failed = last.failed()};
   for (const auto& [id, arguments] : last.arguments()) {

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <array>
 #include <string>
 
+#include "bpf/shared/records.h"
+#include "bpf/shared/stats.h"
+#include "services/collector/ebpf/stop_word.h"
 #include "services/common/metrics/registry.h"
 #include "services/common/metrics/stage.h"
 
@@ -21,8 +25,39 @@ struct Metrics {
                                         "Processes that ended before they could be read.")),
         unreadable_binaries(registry.Gauge("stoker_ebpf_unreadable_binaries_total",
                                            "Binaries of mappings that could not be read.")),
+        walker_bytes(registry.Gauge("stoker_ebpf_unwind_map_bytes",
+                                    "Kernel memory of the stack walker's maps.")),
+        walker_used_bytes(registry.Gauge("stoker_ebpf_unwind_used_bytes",
+                                         "What of it holds mappings and unwind tables.")),
+        walker_pages(registry.Gauge("stoker_ebpf_unwind_pages",
+                                    "Pages of unwind tables that the walker has.")),
+        walker_evictions(registry.Gauge("stoker_ebpf_unwind_evictions_total",
+                                        "Pages taken from it because the memory was full.")),
+        deferred_unwound(registry.Gauge("stoker_ebpf_deferred_unwound_total",
+                                        "Stacks that were unwound after their tables came.")),
         put_bytes(registry.Counter("stoker_ebpf_symbol_bytes_total",
-                                   "Bytes of symbols served, before compression.")) {}
+                                   "Bytes of symbols served, before compression.")) {
+    static constexpr const char* kStats[] = {
+#define STOKER_STAT(name, meaning) meaning,
+        STOKER_SAMPLER_STATS(STOKER_STAT)
+#undef STOKER_STAT
+    };
+    for (std::size_t i = 0; i < sampler_stats.size(); ++i) {
+      sampler_stats[i] =
+          &registry.Counter("stoker_ebpf_sampler_events_total",
+                            "What the samplers in the kernel counted.", {{"event", kStats[i]}});
+    }
+    for (std::size_t i = 0; i < stopped.size(); ++i) {
+      stopped[i] = &registry.Counter("stoker_ebpf_unwind_samples_total",
+                                     "Samples by why the unwinding of their user stack ended.",
+                                     {{"reason", StopWord(static_cast<stoker_stop>(i))}});
+    }
+  }
+
+  // A sample's stack ended so.
+  void Stopped(stoker_stop stop) {
+    if (static_cast<std::size_t>(stop) < stopped.size()) stopped[stop]->Increment();
+  }
 
   metrics::Registry& registry;
   metrics::Stage stage;
@@ -31,7 +66,14 @@ struct Metrics {
   prometheus::Gauge& processes;
   prometheus::Gauge& missed_processes;
   prometheus::Gauge& unreadable_binaries;
+  prometheus::Gauge& walker_bytes;
+  prometheus::Gauge& walker_used_bytes;
+  prometheus::Gauge& walker_pages;
+  prometheus::Gauge& walker_evictions;
+  prometheus::Gauge& deferred_unwound;
   prometheus::Counter& put_bytes;
+  std::array<prometheus::Counter*, STOKER_STAT_COUNT> sampler_stats{};
+  std::array<prometheus::Counter*, STOKER_STOP_COUNT> stopped{};
 };
 
 // The metrics of one component.

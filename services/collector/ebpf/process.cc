@@ -10,11 +10,15 @@
 #include <sys/resource.h>
 
 #include "services/collector/ebpf/collector_thread.h"
+#include "services/collector/ebpf/kernel_support.h"
 #include "services/collector/ebpf/load_settings.h"
 #include "services/collector/ebpf/running_component.h"
 #include "services/collector/ebpf/sandbox_inspector.h"
 #include "services/collector/ebpf/symbol_provider.h"
+#include "services/collector/ebpf/unwind/table_cache.h"
 #include "services/collector/ebpf/unwind/table_job.h"
+#include "services/collector/ebpf/walker/bpf_memory.h"
+#include "services/collector/ebpf/walker/cached_tables.h"
 #include "services/common/base/status.h"
 #include "services/common/elf/inspect.h"
 #include "services/common/log/log.h"
@@ -37,16 +41,22 @@ void RaiseFileLimit() {
 // All parts of the process, in the order of their dependence.
 class Parts {
  public:
-  Parts(runtime::Service& service, const KernelSymbols& kernel)
+  // Borrows all.
+  Parts(runtime::Service& service, const KernelSymbols& kernel, walker::BpfMemory& memory)
       : service_(service),
         node_(ThisNode(service.options().node_name)),
         metrics_(service.metrics()),
         kernel_(kernel),
+        memory_(memory),
         sandbox_({.memory_bytes = std::size_t{256} << 20}),
         binaries_(kMaxBinaries),
         inspector_(sandbox_, binaries_),
-        core_(source_, inspector_, metrics_, service.clock()),
-        thread_(core_, [this] { ReportHealth(); }) {}
+        table_sandbox_({.memory_bytes = unwind::kTableWorkerBytes}),
+        table_cache_({.folder = service.options().data_dir + "/unwind", .on_ready = {}},
+                     table_sandbox_),
+        tables_(table_cache_),
+        core_(source_, inspector_, memory, tables_, metrics_, service.clock()),
+        thread_(core_, memory, [this] { ReportHealth(); }) {}
 
   // Starts, changes and ends components so that they are those of `settings`.
   absl::Status Apply(const Settings& settings) {
@@ -59,6 +69,7 @@ class Parts {
     absl::Status status;
     std::vector<std::unique_ptr<RunningComponent>> ended;
     thread_.Run([&] {
+      memory_.SetLimit(settings.map_bytes);
       status = SetRates(settings);
       if (!status.ok()) return;
       ended = RemoveChanged(settings);
@@ -187,10 +198,15 @@ class Parts {
   const Node node_;
   Metrics metrics_;
   const KernelSymbols& kernel_;
+  walker::BpfMemory& memory_;
   sandbox::Sandbox sandbox_;
   BinaryStore binaries_;
   SandboxInspector inspector_;
+  // Of its own: nothing else waits for large files.
+  sandbox::Sandbox table_sandbox_;
   SystemProcessSource source_;
+  unwind::TableCache table_cache_;
+  walker::CachedTables tables_;
   Collector core_;
   // Changed on the thread only.
   std::map<std::string, std::unique_ptr<RunningComponent>> components_;
@@ -239,7 +255,9 @@ absl::Status RunProcess(runtime::Service& service, const absl::StatusOr<KernelSy
   RaiseFileLimit();
   if (!kernel.ok()) log::Warn("no kernel symbols", {{"error", kernel.status()}});
   const KernelSymbols none;
-  Parts parts(service, kernel.ok() ? *kernel : none);
+  STOKER_RETURN_IF_ERROR(CheckKernelSupport());
+  STOKER_ASSIGN_OR_RETURN(const auto memory, walker::BpfMemory::Create());
+  Parts parts(service, kernel.ok() ? *kernel : none, *memory);
   const auto handle = std::make_shared<Handle>(parts);
   LastGoodEbpf last("pyroscope.ebpf");
   const auto apply = [&](const runtime::ConfigurationPtr& configuration) -> absl::Status {

@@ -9,6 +9,8 @@ namespace {
 // Distance between reads of one process that find nothing new: doubles from the first to the last.
 constexpr absl::Duration kFirstWait = absl::Milliseconds(100);
 constexpr int kMaxDoublings = 8;
+// After so many of them an address in no mapping is taken for one that is nowhere.
+constexpr int kPatientReads = 2;
 // What a process that ended is kept for: its samples may still be on their way.
 constexpr absl::Duration kGrace = absl::Seconds(2);
 // A process that was not sampled for so long is read anew when it is.
@@ -38,14 +40,32 @@ ProcessPtr ProcessTable::Find(const RawSample& sample, absl::Duration now) {
   const procfs::ProcessKey key{static_cast<pid_t>(sample.pid), sample.start_ticks};
   ProcessPtr& process = processes_[sample.pid];
   if (process == nullptr || process->key != key) {
+    if (process != nullptr) process->published.reset();
     process = std::make_shared<Process>(Process{.key = key, .next_read = now});
   }
   process->last_sample = now;
   // A kernel thread has nothing to read, but belongs to a target all the same.
   const bool stale = process->image == nullptr || HasUnknown(*process->image, sample.user);
   if (stale && !process->exited && now >= process->next_read) Read(*process, now);
-  RequestBinaries(*process, sample.user);
+  if (process->image == nullptr) return process;
+  for (const __u64 address : sample.user) {
+    const Image::Mapping* mapping = process->image->Find(address);
+    if (mapping != nullptr) RequestBinary(process, *mapping);
+  }
   return process;
+}
+
+bool ProcessTable::Need(const ProcessPtr& process, std::uint64_t address, absl::Duration now) {
+  const Image::Mapping* mapping =
+      process->image == nullptr ? nullptr : process->image->Find(address);
+  if (mapping == nullptr && !process->exited && now >= process->next_read) {
+    Read(*process, now);
+    if (process->image != nullptr) mapping = process->image->Find(address);
+  }
+  // It may be read again soon, unless that was in vain before.
+  if (mapping == nullptr) return !process->exited && process->fruitless_reads < kPatientReads;
+  RequestBinary(process, *mapping);
+  return true;
 }
 
 void ProcessTable::Read(Process& process, absl::Duration now) {
@@ -75,46 +95,60 @@ bool ProcessTable::HasUnknown(const Image& image, std::span<const __u64> stack) 
   return std::ranges::any_of(stack, [&](__u64 address) { return image.Find(address) == nullptr; });
 }
 
-void ProcessTable::RequestBinaries(const Process& process, std::span<const __u64> stack) {
-  if (process.image == nullptr) return;
-  for (const __u64 address : stack) {
-    const Image::Mapping* mapping = process.image->Find(address);
-    if (mapping == nullptr || mapping->slot->requested) continue;
-    mapping->slot->requested = true;
-    const bool has_bytes = mapping->place.inode != 0 || mapping->place.path == "[vdso]";
-    if (!has_bytes) continue;
-    open_.emplace(next_ticket_, mapping->slot);
-    inspector_.Request(next_ticket_++, static_cast<std::uint32_t>(process.key.pid), mapping->place);
-  }
+void ProcessTable::RequestBinary(const ProcessPtr& process, const Image::Mapping& mapping) {
+  if (mapping.slot->requested) return;
+  mapping.slot->requested = true;
+  const bool has_bytes = mapping.place.inode != 0 || mapping.place.path == "[vdso]";
+  if (!has_bytes) return;
+  open_.emplace(next_ticket_, Question{mapping.slot, process});
+  inspector_.Request(next_ticket_++, static_cast<std::uint32_t>(process->key.pid), mapping.place);
 }
 
-void ProcessTable::OnExec(std::uint32_t pid) { processes_.erase(pid); }
+void ProcessTable::OnExec(std::uint32_t pid) {
+  const auto found = processes_.find(pid);
+  if (found == processes_.end()) return;
+  // Samples of it may be kept longer; the walker is not to take it for the new image.
+  found->second->published.reset();
+  processes_.erase(found);
+}
 
 void ProcessTable::OnExit(std::uint32_t pid) {
   const auto found = processes_.find(pid);
   if (found != processes_.end()) found->second->exited = true;
 }
 
-void ProcessTable::Update() {
+std::vector<ProcessPtr> ProcessTable::Update() {
+  std::vector<ProcessPtr> changed;
   for (BinaryInspector::Answer& answer : inspector_.TakeAnswers()) {
     const auto open = open_.find(answer.ticket);
     if (open == open_.end()) continue;
     if (!answer.binary->unreadable_reason.empty()) ++counts_.unreadable;
-    open->second->binary = std::move(answer.binary);
+    open->second.slot->binary = std::move(answer.binary);
+    ProcessPtr process = open->second.process.lock();
+    if (process != nullptr && (changed.empty() || changed.back() != process)) {
+      changed.push_back(std::move(process));
+    }
     open_.erase(open);
   }
+  return changed;
 }
 
 void ProcessTable::Sweep(absl::Duration now) {
   std::erase_if(processes_, [&](const auto& entry) {
-    return now - entry.second->last_sample > (entry.second->exited ? kGrace : kIdle);
+    Process& process = *entry.second;
+    const bool over = now - process.last_sample > (process.exited ? kGrace : kIdle);
+    if (over) process.published.reset();
+    return over;
   });
   if (processes_.size() <= kMaxProcesses) return;
   std::vector<std::pair<absl::Duration, std::uint32_t>> by_age;
   for (const auto& [pid, process] : processes_) by_age.emplace_back(process->last_sample, pid);
   std::ranges::sort(by_age);
   by_age.resize(by_age.size() - kMaxProcesses);
-  for (const auto& [last_sample, pid] : by_age) processes_.erase(pid);
+  for (const auto& [last_sample, pid] : by_age) {
+    processes_.at(pid)->published.reset();
+    processes_.erase(pid);
+  }
 }
 
 }  // namespace stoker::ebpf

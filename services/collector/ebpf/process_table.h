@@ -44,12 +44,18 @@ class Image {
 };
 using ImagePtr = std::shared_ptr<const Image>;
 
+namespace walker {
+class PublishedImage;
+}
+
 // A process that was sampled.
 struct Process {
   procfs::ProcessKey key;
   std::string container_id;
   // Null until its mappings were read.
   ImagePtr image;
+  // The image as the stack walker knows it; null until it is told.
+  std::shared_ptr<walker::PublishedImage> published;
   // When they may be read again, and how often that found nothing new.
   absl::Duration next_read;
   int fruitless_reads = 0;
@@ -82,8 +88,12 @@ class ProcessTable {
   void OnExec(std::uint32_t pid);
   void OnExit(std::uint32_t pid);
 
-  // Takes the inspector's answers.
-  void Update();
+  // Sees to it that `address`, which the process executes, will be known: asks for the binary that
+  // lies there; reads the mappings again where none does. False when there is nothing to wait for.
+  bool Need(const ProcessPtr& process, std::uint64_t address, absl::Duration now);
+
+  // Takes the inspector's answers. The processes that have the binaries.
+  std::vector<ProcessPtr> Update();
   // Whether the image's binaries, as far as they were asked for, are known.
   [[nodiscard]] bool Waiting() const { return !open_.empty(); }
 
@@ -99,12 +109,17 @@ class ProcessTable {
   void Read(Process& process, absl::Duration now);
   // True when some address of the stack lies in no mapping.
   static bool HasUnknown(const Image& image, std::span<const __u64> stack);
-  void RequestBinaries(const Process& process, std::span<const __u64> stack);
+  void RequestBinary(const ProcessPtr& process, const Image::Mapping& mapping);
 
   ProcessSource& source_;
   BinaryInspector& inspector_;
   std::unordered_map<std::uint32_t, ProcessPtr> processes_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<Image::Slot>> open_;
+  // What was asked of the inspector.
+  struct Question {
+    std::shared_ptr<Image::Slot> slot;
+    std::weak_ptr<Process> process;
+  };
+  std::unordered_map<std::uint64_t, Question> open_;
   std::uint64_t next_ticket_ = 1;
   Counts counts_;
 };

@@ -14,6 +14,7 @@
 
 #include "bpf/cpu_sampler.skel.h"
 #include "services/collector/ebpf/kernel_support.h"
+#include "services/collector/ebpf/walker/bpf_memory.h"
 #include "services/common/base/status.h"
 #include "services/common/base/unique_fd.h"
 #include "services/common/log/log.h"
@@ -57,10 +58,16 @@ class BpfSampler final : public Sampler {
     cpu_sampler_bpf__destroy(skeleton_);
   }
 
-  absl::Status Load() {
+  absl::Status Load(const walker::BpfMemory& memory) {
     libbpf_set_print(LogLibbpf);
     skeleton_ = cpu_sampler_bpf__open();
     if (skeleton_ == nullptr) return ErrnoError(errno, "open the BPF object");
+    const auto& maps = skeleton_->maps;
+    for (const auto& [map, fd] : {std::pair(maps.unwind_parts, memory.parts_fd()),
+                                  std::pair(maps.unwind_rules, memory.rules_fd()),
+                                  std::pair(maps.unwind_processes, memory.processes_fd())}) {
+      if (bpf_map__reuse_fd(map, fd) != 0) return ErrnoError(errno, "share the unwind tables");
+    }
     if (cpu_sampler_bpf__load(skeleton_) != 0) {
       return ErrnoError(errno, "the kernel refuses the BPF programs");
     }
@@ -131,6 +138,7 @@ class BpfSampler final : public Sampler {
     const auto* record = static_cast<const stoker_record*>(data);
     if (record->kind == STOKER_RECORD_EXEC) return sink_->OnExec(record->pid);
     if (record->kind == STOKER_RECORD_EXIT) return sink_->OnExit(record->pid);
+    if (record->kind == STOKER_RECORD_DEFERRED) return DispatchDeferred(data);
     const auto* sample = static_cast<const stoker_sample*>(data);
     const std::size_t kernel = sample->kernel_frames;
     const std::span<const __u64> frames(sample->frames, kernel + sample->user_frames);
@@ -139,6 +147,19 @@ class BpfSampler final : public Sampler {
                      .stop = static_cast<stoker_stop>(sample->stop),
                      .kernel = frames.first(kernel),
                      .user = frames.subspan(kernel)});
+  }
+
+  void DispatchDeferred(const void* data) {
+    const auto* sample = static_cast<const stoker_deferred*>(data);
+    const RawStack stack{.registers = sample->registers,
+                         .address = sample->stack_address,
+                         .bytes = std::span(sample->stack, sample->stack_bytes)};
+    sink_->OnSample({.pid = sample->record.pid,
+                     .start_ticks = ToTicks(sample->record.start_ns),
+                     .stop = static_cast<stoker_stop>(sample->stop),
+                     .kernel = std::span(sample->kernel, sample->kernel_frames),
+                     .user = std::span(&sample->registers.ip, 1),
+                     .deferred = &stack});
   }
 
   cpu_sampler_bpf* skeleton_ = nullptr;
@@ -151,10 +172,10 @@ class BpfSampler final : public Sampler {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Sampler>> Sampler::Start(int rate) {
+absl::StatusOr<std::unique_ptr<Sampler>> Sampler::Start(int rate, walker::BpfMemory& memory) {
   STOKER_RETURN_IF_ERROR(CheckKernelSupport());
   auto sampler = std::make_unique<BpfSampler>();
-  STOKER_RETURN_IF_ERROR(sampler->Load());
+  STOKER_RETURN_IF_ERROR(sampler->Load(memory));
   STOKER_RETURN_IF_ERROR(sampler->Attach(rate));
   return sampler;
 }

@@ -15,6 +15,17 @@
 
 namespace stoker::ebpf {
 
+namespace walker {
+class BpfMemory;
+}
+
+// What is needed to unwind a user stack later: registers, and a part of the stack's memory.
+struct RawStack {
+  stoker_registers registers{};
+  std::uint64_t address = 0;
+  std::span<const std::uint8_t> bytes;
+};
+
 // One stack as it was taken. The spans live as long as the call that hands it over.
 struct RawSample {
   std::uint32_t pid = 0;
@@ -23,6 +34,8 @@ struct RawSample {
   // Addresses, the innermost first: the instruction, then return addresses.
   std::span<const __u64> kernel;
   std::span<const __u64> user;
+  // Set: `user` is only the instruction, and the stack is to be unwound from here.
+  const RawStack* deferred = nullptr;
 };
 
 // What comes out of the kernel, in the order in which it happened.
@@ -43,7 +56,8 @@ class Sampler {
  public:
   // Loads and attaches the programs, `rate` samples a second and CPU. An error says in one sentence
   // what the kernel or the process lacks.
-  static absl::StatusOr<std::unique_ptr<Sampler>> Start(int rate);
+  // Walks stacks by what is in `memory`, which samplers share.
+  static absl::StatusOr<std::unique_ptr<Sampler>> Start(int rate, walker::BpfMemory& memory);
   virtual ~Sampler() = default;
 
   // Nanoseconds of CPU time that a sample stands for.

@@ -24,6 +24,8 @@ struct Settings {
   // As rpc::Dialer takes them; "" is the socket in the run folder.
   std::string discovery_address;
   std::string symbolizer_address;
+  // Kernel memory of all maps together, at most.
+  std::uint64_t map_bytes = 0;
   std::vector<ComponentSettings> components;
   // Components that are not as the configuration says, and why: they have their last good arguments
   // or, without such, do not run. By id.

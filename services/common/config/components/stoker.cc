@@ -96,6 +96,18 @@ const Schema& StoreSchema() {
   return *schema;
 }
 
+const Schema& EbpfSchema() {
+  using Ebpf = Stoker::Ebpf;
+  static const Schema* const schema =
+      SchemaBuilder<Ebpf>()
+          .Custom(
+              "map_bytes", "number or string", "\"32MiB\"", BytesOf(&Ebpf::map_bytes),
+              "Kernel memory of pyroscope.ebpf's maps; the unwind tables that were not used for "
+              "longest go first.")
+          .Build();
+  return *schema;
+}
+
 }  // namespace
 
 const Schema& StokerSchema() {
@@ -107,6 +119,7 @@ const Schema& StokerSchema() {
           .Block("cluster", &Stoker::cluster, ClusterSchema(), "The replicas of a process.")
           .Block("forwarder", &Stoker::forwarder, ForwarderSchema(), "The forwarder.")
           .Block("store", &Stoker::store, StoreSchema(), "The embedded store.")
+          .Block("ebpf", &Stoker::ebpf, EbpfSchema(), "The collector of pyroscope.ebpf.")
           .Build();
   return *schema;
 }

@@ -49,6 +49,12 @@ struct Stoker {
     bool operator==(const Store&) const = default;
   };
 
+  struct Ebpf {
+    // Kernel memory of all maps of the stack walker together.
+    std::uint64_t map_bytes = std::uint64_t{32} << 20;
+    bool operator==(const Ebpf&) const = default;
+  };
+
   // X-Scope-OrgID of profiles that bring none.
   std::string tenant;
   Peer discovery;
@@ -56,6 +62,7 @@ struct Stoker {
   Cluster cluster;
   Forwarder forwarder;
   Store store;
+  Ebpf ebpf;
   bool operator==(const Stoker&) const = default;
 };
 
