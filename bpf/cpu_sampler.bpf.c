@@ -62,7 +62,7 @@ struct {
 #define MAX_DEFERRED_A_SECOND 64
 #define MAX_UNMAPPED_A_SECOND 2
 // What a full ring buffer is for: samples go before deferred stacks.
-#define MAX_DEFERRED_RING_BYTES (2 << 20)
+#define MAX_DEFERRED_RING_BYTES (1 << 20)
 
 static void count(enum stoker_sampler_stat stat, __u64 by) {
   __u32 key = stat;

@@ -55,7 +55,8 @@ class RawStackDecoder {
     std::uint64_t frames = std::uint64_t{1} << 22;
     std::uint64_t stacks = std::uint64_t{1} << 21;
     std::uint64_t stack_frames = std::uint64_t{1} << 25;
-    std::uint64_t frames_per_stack = 1024;
+    // 1,024 of the user, those of the kernel, and room for what interpreters add.
+    std::uint64_t frames_per_stack = 2048;
     // Of one batch: it does not wrap whatever is summed.
     std::uint64_t samples = std::uint64_t{1} << 48;
   };

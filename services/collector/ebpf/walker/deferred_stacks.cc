@@ -9,6 +9,8 @@ namespace {
 
 // Pages that one stack may bring in at once.
 constexpr int kMaxFills = 1024;
+// Mappings are read again at such distances, and memory becomes free.
+constexpr absl::Duration kRetry = absl::Milliseconds(50);
 
 }  // namespace
 
@@ -39,10 +41,17 @@ void DeferredStacks::Add(int rate, const ProcessPtr& process, const RawSample& s
 void DeferredStacks::Run(absl::Duration now, bool all) {
   std::vector<Stack> waiting;
   for (Stack& stack : std::exchange(stacks_, {})) {
+    const bool last = all || now >= stack.deadline;
+    if (!last && now < stack.next_try && stack.version == publisher_.version()) {
+      waiting.push_back(std::move(stack));
+      continue;
+    }
+    stack.version = publisher_.version();
+    stack.next_try = now + kRetry;
     std::vector<__u64> frames = {stack.registers.ip};
     stoker_stop stop = STOKER_STOP_PROCESS_ABSENT;
     const bool done = Unwind(stack, now, frames, stop);
-    if (!done && !all && now < stack.deadline) {
+    if (!done && !last) {
       waiting.push_back(std::move(stack));
       continue;
     }

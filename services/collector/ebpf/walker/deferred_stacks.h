@@ -63,6 +63,9 @@ class DeferredStacks {
     std::uint64_t stack_address = 0;
     std::vector<std::uint8_t> bytes;
     absl::Duration deadline;
+    // When it is tried again, unless the walker comes to know more before.
+    std::uint64_t version = 0;
+    absl::Duration next_try;
   };
   // True when nothing would be gained by waiting longer.
   bool Unwind(Stack& stack, absl::Duration now, std::vector<__u64>& frames, stoker_stop& stop);

@@ -72,10 +72,11 @@ void Publisher::Release(PublishedImage& image) {
   for (auto& [file, images] : waiting_) images.erase(&image);
 }
 
-bool Publisher::Update(absl::Duration now) {
+void Publisher::Update(absl::Duration now) {
   last_now_ = now;
   arena_.Reclaim(now);
   for (TableSource::Ready& ready : tables_.TakeReady()) {
+    ++version_;
     const auto found = files_.find(KeyOf(ready.binary));
     if (found == files_.end()) continue;
     File& file = *found->second;
@@ -87,15 +88,13 @@ bool Publisher::Update(absl::Duration now) {
     dirty_.insert(waiting->second.begin(), waiting->second.end());
     waiting_.erase(waiting);
   }
-  bool wrote = false;
   for (PublishedImage* image : std::exchange(dirty_, {})) {
     if (Write(*image, now)) {
-      wrote = true;
+      ++version_;
     } else {
       dirty_.insert(image);
     }
   }
-  return wrote;
 }
 
 bool Publisher::Write(PublishedImage& image, absl::Duration now) {

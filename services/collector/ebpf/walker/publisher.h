@@ -74,9 +74,11 @@ class Publisher {
   // it changed, or the binary of one of its mappings was found.
   void Publish(Process& process);
 
-  // Takes tables that are there and writes what is to be published. True when the walker knows more
-  // than before.
-  bool Update(absl::Duration now);
+  // Takes tables that are there and writes what is to be published.
+  void Update(absl::Duration now);
+
+  // Differs when the walker knows something that it did not know before.
+  [[nodiscard]] std::uint64_t version() const { return version_; }
 
   enum class Fill {
     // The page is there.
@@ -154,6 +156,7 @@ class Publisher {
   // The image that the walker knows, by pid.
   std::unordered_map<std::uint32_t, const PublishedImage*> current_;
   absl::Duration last_now_;
+  std::uint64_t version_ = 0;
   Counts counts_;
 };
 
