@@ -218,7 +218,7 @@ absl::StatusOr<Labels> AdmitLabels(std::vector<Label> labels, const Limits& limi
                   InvalidArgument("profile with labels '{}' has duplicate label name: '{}'",
                                   admitted.ToString(), duplicate));
   }
-  if (!admitted.Has("__name__")) {
+  if (admitted.Get("__name__").empty()) {
     return Reject("invalid_labels",
                   InvalidArgument("invalid labels '{}' with error: invalid metric name",
                                   admitted.ToString()));

@@ -161,6 +161,8 @@ TEST_F(BadRequestTest, Labels) {
   const std::pair<LabelList, std::string> cases[] = {
       {{}, "error at least one label pair is required per profile"},
       {{{"service_name", "app"}}, "invalid metric name"},
+      {{{"__name__", ""}, {"service_name", "app"}}, "invalid metric name"},
+      {{{"__name__", "process_cpu"}, {"", "x"}}, "invalid label name or value"},
       {{{"__name__", "process_cpu"}, {"a", "1"}, {"a", "2"}}, "has duplicate label name: 'a'"},
       {{{"__name__", "process_cpu"}, {std::string(1'025, 'n'), "x"}}, "has label name too long"},
       {{{"__name__", "process_cpu"}, {"a", std::string(2'049, 'v')}}, "has label value too long"},

@@ -12,7 +12,7 @@
 namespace stoker::store {
 namespace {
 
-constexpr std::uint32_t kFunctions = 400;
+constexpr std::uint32_t kFunctions = 240;
 constexpr std::uint32_t kPaths = 60'000;
 // How much rarer each next place is than the one before: Zipf's exponent.
 constexpr double kTail = 1.1;
@@ -46,7 +46,7 @@ BusyProgram::BusyProgram(unsigned seed) {
   std::vector<std::vector<std::uint32_t>> callees(1);
   for (std::uint32_t path = 0; path < kPaths; ++path) {
     std::uint32_t at = 0;
-    const std::size_t depth = 4 + random() % 6 + Skewed(random, 24);
+    const std::size_t depth = 3 + random() % 5 + Skewed(random, 24);
     for (std::size_t i = 0; i < depth; ++i) {
       const bool follow = !callees[at].empty() && random() % 32 != 0;
       if (!follow) {

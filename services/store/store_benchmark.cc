@@ -10,10 +10,13 @@
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
+#include "services/common/http/connect.h"
 #include "services/common/pprof/gzip.h"
 #include "services/common/testing/fake_clock.h"
 #include "services/store/busy_program.h"
 #include "services/store/flame_graph.h"
+#include "services/store/metrics.h"
+#include "services/store/pusher.h"
 #include "services/store/query.h"
 #include "services/store/storage.h"
 
@@ -94,6 +97,47 @@ void BM_Push(benchmark::State& state) {
   state.counters["inflated_bytes"] = static_cast<double>(pushes.inflated_bytes) / kPushes;
 }
 BENCHMARK(BM_Push)->Unit(benchmark::kMicrosecond)->Iterations(kPushes);
+
+// The same as a call of PusherService, as senders make it, without the connection.
+void BM_PushCall(benchmark::State& state) {
+  const Pushes& pushes = Pushes::Get();
+  const Folder folder("call");
+  const auto storage = *Storage::Open({.dir = folder.path()}, pushes.clock);
+  metrics::Registry registry;
+  Metrics metrics(registry);
+  Pusher pusher(*storage, metrics);
+  const http::Handler call = http::Unary<push::v1::PushRequest, push::v1::PushResponse>(
+      [&](const push::v1::PushRequest& request, const http::Context&) {
+        return pusher.Push(request);
+      });
+  std::vector<http::Request> requests;
+  for (int n = 0; n < kPushes; ++n) {
+    push::v1::PushRequest push;
+    push::v1::RawProfileSeries* const series = push.add_series();
+    for (const model::Label& label : LabelsOf(n % kInstances)) {
+      types::v1::LabelPair* const pair = series->add_labels();
+      pair->set_name(label.name);
+      pair->set_value(label.value);
+    }
+    series->add_samples()->set_raw_profile(pushes.raw[static_cast<std::size_t>(n)]);
+    series->mutable_samples(0)->set_id(std::to_string(n));
+    http::Request& request = requests.emplace_back();
+    request.method = "POST";
+    request.headers.Add("Content-Type", "application/proto");
+    request.body = push.SerializeAsString();
+  }
+  std::size_t n = 0;
+  for (auto _ : state) {
+    if (call(requests[n]).status != 200) state.SkipWithError("refused");
+    if (++n % 1'000 == 0) {
+      state.PauseTiming();
+      if (!storage->Maintain().ok()) state.SkipWithError("maintenance fails");
+      state.ResumeTiming();
+    }
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_PushCall)->Unit(benchmark::kMicrosecond)->Iterations(kPushes);
 
 // An hour of 50 instances of one service at 15 s, 12,000 profiles, in blocks. Made once.
 class Hour {
