@@ -201,12 +201,28 @@ absl::Status Block::Sum(const SeriesSet& series, const TimeRange& range,
   if (damaged_ || !concerned) return absl::OkStatus();
   const auto block = Load();
   if (!block.ok()) return NoteDamage(block.status());
-  std::vector<std::int64_t> sums;
-  if (const absl::Status status = SumRows(**block, series, range, sums); !status.ok()) {
-    return NoteDamage(status);
-  }
-  if (!sums.empty()) use((*block)->symbols, sums);
+  const auto sums = SumsOf(**block, series, range);
+  if (!sums.ok()) return NoteDamage(sums.status());
+  if (!(*sums)->empty()) use((*block)->symbols, **sums);
   return absl::OkStatus();
+}
+
+absl::StatusOr<SumCache::Sums> Block::SumsOf(const LoadedBlock& block, const SeriesSet& series,
+                                             const TimeRange& range) const {
+  const bool whole = range.Has(info_.bounds.min) && range.Has(info_.bounds.max);
+  SumCache::Key key = {.block = info_.id};
+  if (whole) {
+    for (const LoadedBlock::SeriesRows& rows : block.series) {
+      if (series.contains(rows.series)) key.series.push_back(rows.series);
+    }
+    std::ranges::sort(key.series);
+    if (auto kept = sums_.Get(key)) return kept;
+  }
+  std::vector<std::int64_t> sums;
+  STOKER_RETURN_IF_ERROR(SumRows(block, series, range, sums));
+  auto shared = std::make_shared<const std::vector<std::int64_t>>(std::move(sums));
+  if (whole) sums_.Put(std::move(key), shared);
+  return shared;
 }
 
 absl::StatusOr<bool> Block::HasKey(const ProfileKey& key) const {

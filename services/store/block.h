@@ -13,6 +13,7 @@
 #include "services/store/block_file.h"
 #include "services/store/part.h"
 #include "services/store/series_catalog.h"
+#include "services/store/sum_cache.h"
 
 namespace stoker::store {
 
@@ -23,9 +24,13 @@ namespace stoker::store {
 // the rest is served.
 class Block final : public Part {
  public:
-  // `catalog` and `cache` are borrowed.
-  Block(BlockInfo info, std::string path, SeriesCatalog& catalog, BlockCache& cache)
-      : info_(std::move(info)), path_(std::move(path)), catalog_(catalog), cache_(cache) {}
+  // All but the first two are borrowed.
+  Block(BlockInfo info, std::string path, SeriesCatalog& catalog, BlockCache& cache, SumCache& sums)
+      : info_(std::move(info)),
+        path_(std::move(path)),
+        catalog_(catalog),
+        cache_(cache),
+        sums_(sums) {}
   ~Block() override;
 
   // Reads what the database should know of a block's file; for making a lost database again. Enters
@@ -63,12 +68,17 @@ class Block final : public Part {
   static void ForEachMatch(const LoadedBlock& block, const SeriesSet& series,
                            const TimeRange& range,
                            const std::function<void(const LoadedBlock::Row&)>& visit);
+  // The sum of each stack over `series` in `range`, from the cache where the range has all of the
+  // block; empty where they have nothing there.
+  absl::StatusOr<SumCache::Sums> SumsOf(const LoadedBlock& block, const SeriesSet& series,
+                                        const TimeRange& range) const;
   absl::Status SumRows(const LoadedBlock& block, const SeriesSet& series, const TimeRange& range,
                        std::vector<std::int64_t>& sums) const;
   const BlockInfo info_;
   const std::string path_;
   SeriesCatalog& catalog_;
   BlockCache& cache_;
+  SumCache& sums_;
   std::atomic<bool> remove_ = false;
   mutable std::atomic<bool> damaged_ = false;
   mutable absl::Mutex mutex_;

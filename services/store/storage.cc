@@ -113,7 +113,8 @@ absl::Status Storage::OpenBlocks() {
     known.insert(info.id);
     next_block_ = std::max(next_block_, info.id + 1);
     std::string path = BlockPath(info.id);
-    blocks_.push_back(std::make_shared<Block>(std::move(info), std::move(path), catalog_, cache_));
+    blocks_.push_back(
+        std::make_shared<Block>(std::move(info), std::move(path), catalog_, cache_, sums_));
   }
   // What a kill left behind: a block is in the index or it is nothing.
   STOKER_ASSIGN_OR_RETURN(const auto names, env_.List(options_.dir + "/blocks"));
@@ -144,7 +145,7 @@ absl::Status Storage::RebuildDatabase() {
     std::error_code ignored;
     info->bytes = std::filesystem::file_size(path, ignored);
     change.added.push_back(*info);
-    blocks.push_back(std::make_shared<Block>(*std::move(info), path, catalog_, cache_));
+    blocks.push_back(std::make_shared<Block>(*std::move(info), path, catalog_, cache_, sums_));
   }
   return Apply(std::move(change), std::move(blocks));
 }

@@ -24,6 +24,7 @@
 #include "services/store/limits.h"
 #include "services/store/part.h"
 #include "services/store/series_catalog.h"
+#include "services/store/sum_cache.h"
 
 namespace stoker::store {
 
@@ -46,7 +47,9 @@ struct StorageOptions {
   // 0 keeps everything.
   absl::Duration max_age = absl::Hours(24 * 14);
   std::uint64_t max_block_bytes = std::uint64_t{20} << 30;
+  // Of blocks read into memory, and of sums over whole blocks.
   std::size_t cache_bytes = 256 << 20;
+  std::size_t sum_cache_bytes = 64 << 20;
 };
 
 // The profiles of one machine: the newest in the head, whose log is written before a push is
@@ -104,7 +107,10 @@ class Storage {
   };
 
   Storage(StorageOptions options, const Clock& clock)
-      : options_(std::move(options)), clock_(clock), cache_(options_.cache_bytes) {}
+      : options_(std::move(options)),
+        clock_(clock),
+        cache_(options_.cache_bytes),
+        sums_(options_.sum_cache_bytes) {}
 
   absl::Status OpenAll();
   absl::Status OpenDatabase();
@@ -143,6 +149,7 @@ class Storage {
   std::unique_ptr<FileLock> lock_;
   SeriesCatalog catalog_;
   BlockCache cache_;
+  SumCache sums_;
   // Of the thread that calls Maintain.
   std::unique_ptr<Database> database_;
   std::uint64_t next_block_ = 1;

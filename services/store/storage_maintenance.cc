@@ -87,7 +87,7 @@ absl::StatusOr<std::shared_ptr<Block>> Storage::WriteBlock(BlockBuilder builder)
   const std::string path = BlockPath(id);
   STOKER_ASSIGN_OR_RETURN(BlockInfo info, std::move(builder).Write(path));
   info.id = id;
-  return std::make_shared<Block>(std::move(info), path, catalog_, cache_);
+  return std::make_shared<Block>(std::move(info), path, catalog_, cache_, sums_);
 }
 
 absl::Status Storage::Apply(Database::Change change, std::vector<std::shared_ptr<Block>> added) {
