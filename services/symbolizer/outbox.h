@@ -10,17 +10,13 @@
 #include <absl/time/time.h>
 
 #include "proto/profile/v1/profile_service.pb.h"
+#include "services/common/forwarding/profile_sink.h"
 #include "services/symbolizer/profile_assembler.h"
 #include "services/symbolizer/source.h"
 
 namespace stoker::symbolizer {
 
-// Takes profiles to the forwarder. Implementations take any number: the outbox holds them anyway.
-class ProfileSink {
- public:
-  virtual ~ProfileSink() = default;
-  virtual void Send(std::shared_ptr<const profile::v1::Profile> profile) = 0;
-};
+using forwarding::ProfileSink;
 
 // The profiles that the forwarder has not answered. Each is sent again, under its id, after a lost
 // connection and when the forwarder says so. Used by one thread.

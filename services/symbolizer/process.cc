@@ -9,10 +9,10 @@
 #include <absl/time/clock.h>
 
 #include "services/common/base/status.h"
+#include "services/common/forwarding/forwarder_client.h"
 #include "services/common/log/log.h"
+#include "services/common/runtime/core_thread.h"
 #include "services/symbolizer/converter.h"
-#include "services/symbolizer/core_thread.h"
-#include "services/symbolizer/forwarder_client.h"
 #include "services/symbolizer/sample_service.h"
 #include "services/symbolizer/symbol_service.h"
 #include "services/symbolizer/symbolizer.h"
@@ -90,11 +90,11 @@ struct Parts {
   const std::unique_ptr<TableStore> tables;
   const UploadFolder folder;
   Metrics metrics;
-  ForwarderClient client;
+  forwarding::ForwarderClient client;
   Wants wants;
   Symbolizer core;
   sandbox::Sandbox sandbox;
-  CoreThread thread;
+  runtime::CoreThread thread;
   Converter converter;
   SampleService samples;
   SymbolService symbols;
@@ -109,7 +109,7 @@ absl::StatusOr<std::shared_ptr<Parts>> Open(runtime::Service& service) {
   return std::make_shared<Parts>(service, settings, std::move(tables), std::move(uploads));
 }
 
-ForwarderClient::Events ForwarderEvents(CoreThread& thread, Symbolizer& core) {
+forwarding::ForwarderClient::Events ForwarderEvents(runtime::CoreThread& thread, Symbolizer& core) {
   return {.connected = [&] { thread.Post([&core] { core.OnForwarderConnected(); }); },
           .lost = [&] { thread.Post([&core] { core.OnForwarderLost(); }); },
           .answers =

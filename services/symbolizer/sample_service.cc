@@ -17,7 +17,7 @@ using sample::v1::PushResponse;
 class PushReactor final : public grpc::ServerBidiReactor<PushRequest, PushResponse>,
                           public Symbolizer::Stream {
  public:
-  PushReactor(std::uint64_t number, CoreThread& thread, Symbolizer& core)
+  PushReactor(std::uint64_t number, runtime::CoreThread& thread, Symbolizer& core)
       : number_(number), thread_(thread), core_(core) {
     if (!thread_.Post([this] { core_.OnStream(number_, this); })) {
       Close(absl::UnavailableError("the symbolizer is stopping"));
@@ -83,7 +83,7 @@ class PushReactor final : public grpc::ServerBidiReactor<PushRequest, PushRespon
   }
 
   const std::uint64_t number_;
-  CoreThread& thread_;
+  runtime::CoreThread& thread_;
   Symbolizer& core_;
   // Written by gRPC between ReadMore and OnReadDone, read by the core's thread after that.
   PushRequest request_;

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "proto/sample/v1/sample_service.grpc.pb.h"
-#include "services/symbolizer/core_thread.h"
+#include "services/common/runtime/core_thread.h"
 #include "services/symbolizer/symbolizer.h"
 
 namespace stoker::symbolizer {
@@ -13,13 +13,13 @@ namespace stoker::symbolizer {
 class SampleService final : public sample::v1::SampleService::CallbackService {
  public:
   // Both outlive the server.
-  SampleService(CoreThread& thread, Symbolizer& core) : thread_(thread), core_(core) {}
+  SampleService(runtime::CoreThread& thread, Symbolizer& core) : thread_(thread), core_(core) {}
 
   grpc::ServerBidiReactor<sample::v1::PushRequest, sample::v1::PushResponse>* Push(
       grpc::CallbackServerContext* context) override;
 
  private:
-  CoreThread& thread_;
+  runtime::CoreThread& thread_;
   Symbolizer& core_;
   std::atomic<std::uint64_t> next_number_ = 1;
 };

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "proto/symbol/v1/symbol_service.grpc.pb.h"
+#include "services/common/runtime/core_thread.h"
 #include "services/symbolizer/converter.h"
-#include "services/symbolizer/core_thread.h"
 #include "services/symbolizer/metrics.h"
 #include "services/symbolizer/symbolizer.h"
 #include "services/symbolizer/upload.h"
@@ -19,7 +19,7 @@ class SymbolService final : public symbol::v1::SymbolService::CallbackService {
  public:
   // What a call works with; all outlive the server.
   struct Parts {
-    CoreThread& thread;
+    runtime::CoreThread& thread;
     Symbolizer& core;
     // Owned by the core's thread.
     Wants& wants;

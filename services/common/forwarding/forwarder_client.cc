@@ -1,4 +1,4 @@
-#include "services/symbolizer/forwarder_client.h"
+#include "services/common/forwarding/forwarder_client.h"
 
 #include <utility>
 
@@ -11,7 +11,7 @@
 #include "services/common/rpc/backoff.h"
 #include "services/common/rpc/status.h"
 
-namespace stoker::symbolizer {
+namespace stoker::forwarding {
 namespace {
 
 using profile::v1::Profile;
@@ -165,4 +165,4 @@ void ForwarderClient::Run() {
   }
 }
 
-}  // namespace stoker::symbolizer
+}  // namespace stoker::forwarding

@@ -7,9 +7,9 @@
 
 #include "services/common/runtime/bounded_queue.h"
 
-namespace stoker::symbolizer {
+namespace stoker::runtime {
 
-// The thread that owns the core: it runs what the adapters post, in order, and `tick` between.
+// The thread that owns a core: it runs what the adapters post, in order, and `tick` between.
 class CoreThread {
  public:
   // Every adapter has a bounded number of events under way (one message for each stream, one end
@@ -32,8 +32,8 @@ class CoreThread {
 
   const absl::Duration tick_interval_;
   const std::function<void()> tick_;
-  runtime::BoundedQueue<std::function<void()>> events_;
+  BoundedQueue<std::function<void()>> events_;
   std::thread thread_;
 };
 
-}  // namespace stoker::symbolizer
+}  // namespace stoker::runtime

@@ -1,4 +1,4 @@
-#include "services/symbolizer/core_thread.h"
+#include "services/common/runtime/core_thread.h"
 
 #include <algorithm>
 #include <optional>
@@ -7,7 +7,7 @@
 #include <absl/synchronization/notification.h>
 #include <absl/time/clock.h>
 
-namespace stoker::symbolizer {
+namespace stoker::runtime {
 
 CoreThread::CoreThread(absl::Duration tick_interval, std::function<void()> tick)
     : tick_interval_(tick_interval),
@@ -44,4 +44,4 @@ void CoreThread::Run() {
   }
 }
 
-}  // namespace stoker::symbolizer
+}  // namespace stoker::runtime

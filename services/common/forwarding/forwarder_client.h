@@ -11,10 +11,10 @@
 
 #include "proto/profile/v1/profile_service.grpc.pb.h"
 #include "services/common/base/random.h"
+#include "services/common/forwarding/profile_sink.h"
 #include "services/common/rpc/dialer.h"
-#include "services/symbolizer/outbox.h"
 
-namespace stoker::symbolizer {
+namespace stoker::forwarding {
 
 // The stream to the forwarder: opened again, after a delay, whenever it ends.
 class ForwarderClient final : public ProfileSink {
@@ -34,7 +34,7 @@ class ForwarderClient final : public ProfileSink {
   // Ends the stream. No event follows.
   void Stop();
 
-  // Queues the profile for the stream that stands; without one it is let go: the outbox sends it
+  // Queues the profile for the stream that stands; without one it is let go: its owner sends it
   // again once connected.
   void Send(std::shared_ptr<const profile::v1::Profile> profile) override;
 
@@ -56,4 +56,4 @@ class ForwarderClient final : public ProfileSink {
   std::thread thread_;
 };
 
-}  // namespace stoker::symbolizer
+}  // namespace stoker::forwarding

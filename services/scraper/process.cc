@@ -1,0 +1,241 @@
+#include "services/scraper/process.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/strings/numbers.h>
+#include <absl/time/clock.h>
+#include <sys/resource.h>
+
+#include "services/common/base/status.h"
+#include "services/common/config/last_good.h"
+#include "services/common/forwarding/forwarder_client.h"
+#include "services/common/log/log.h"
+#include "services/common/runtime/core_thread.h"
+#include "services/common/runtime/version.h"
+#include "services/common/targets/target_watcher.h"
+#include "services/scraper/scrape_component.h"
+#include "services/scraper/workers.h"
+
+namespace stoker::scraper {
+namespace {
+
+// How late a scrape may begin.
+constexpr absl::Duration kTick = absl::Milliseconds(20);
+// For what was scraped to reach the forwarder.
+constexpr absl::Duration kFlush = absl::Seconds(5);
+constexpr std::size_t kQueueBytes = std::size_t{64} << 20;
+// Bodies that wait to be read.
+constexpr std::size_t kBodyBytes = std::size_t{256} << 20;
+constexpr std::size_t kWorkers = 2;
+constexpr std::size_t kMaxInFlight = 65'536;
+
+using LastGoodScrape = config::LastGood<config::PyroscopeScrape>;
+
+// A connection is a file.
+void RaiseFileLimit() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::unique_ptr<http::Client> MakeClient(const config::HttpClientConfig& client) {
+  return http::Client::Make(client, {.user_agent = std::string("stoker/") + runtime::kVersion,
+                                     .max_in_flight = kMaxInFlight});
+}
+
+// All of the process. Components are changed on the thread only; HTTP handlers outlive RunProcess,
+// and with them what they ask.
+class Parts final : Surroundings {
+ public:
+  Parts(runtime::Service& service, std::size_t max_profile_bytes, const std::string& forwarder)
+      : service_(service),
+        max_profile_bytes_(max_profile_bytes),
+        metrics_(service.metrics()),
+        client_(service.dialer(), forwarder, service.random()),
+        queue_(kQueueBytes, client_, metrics_),
+        thread_(kTick, [this] { Tick(); }),
+        workers_(kWorkers, kBodyBytes) {}
+
+  void Start() {
+    client_.Start({.connected = [this] { thread_.Post([this] { queue_.OnConnected(); }); },
+                   .lost = [this] { thread_.Post([this] { queue_.OnLost(); }); },
+                   .answers =
+                       [this](profile::v1::PushResponse response) {
+                         thread_.Post([this, response = std::move(response)] {
+                           queue_.OnAnswers(response, service_.clock().Monotonic());
+                         });
+                       }});
+  }
+
+  // Starts, changes and ends components so that they are those of `last`.
+  void Apply(const config::Configuration& configuration, const LastGoodScrape& last) {
+    const std::string& address = configuration.stoker().discovery.address;
+    const std::string discovery =
+        address.empty() ? "unix:" + service_.options().run_dir + "/discovery.sock" : address;
+    thread_.Call([&] {
+      std::erase_if(components_, [&](const auto& entry) {
+        if (last.arguments().contains(entry.first)) return false;
+        service_.RemoveHealth(entry.first);
+        return true;
+      });
+      for (const auto& [id, arguments] : last.arguments()) {
+        Change({.id = id,
+                .arguments = arguments,
+                .tenant = configuration.stoker().tenant,
+                .node = service_.options().node_name,
+                .max_profile_bytes = max_profile_bytes_},
+               discovery);
+      }
+      ReportHealth(last);
+    });
+  }
+
+  // Ends scrapes, and hands what was scraped to the forwarder as far as it takes it in time.
+  void Stop() {
+    thread_.Call([this] { components_.clear(); });
+    const absl::Time deadline = absl::Now() + kFlush;
+    bool idle = false;
+    while (!idle && absl::Now() < deadline) {
+      thread_.Call([&] { idle = queue_.size() == 0; });
+      if (!idle) absl::SleepFor(kTick);
+    }
+    client_.Stop();
+    thread_.Stop();
+  }
+
+  nlohmann::json State() {
+    nlohmann::json state;
+    thread_.Call([&] {
+      state["queue"] = {{"profiles", queue_.size()},
+                        {"bytes", queue_.bytes()},
+                        {"connected", queue_.connected()}};
+      for (const auto& [id, running] : components_) {
+        nlohmann::json component = running->component.State();
+        const targets::TargetWatcher::State watch = running->watcher->state();
+        component["synced"] = watch.synced;
+        component["discovery"] = watch.status.ToString();
+        state["components"][id] = std::move(component);
+      }
+    });
+    return state;
+  }
+
+ private:
+  // The watcher goes first: it speaks to the component.
+  struct RunningComponent {
+    ScrapeComponent component;
+    std::unique_ptr<targets::TargetWatcher> watcher;
+  };
+
+  bool RunAside(std::size_t bytes, std::function<void()> work) override {
+    return workers_.Run(bytes, std::move(work));
+  }
+  void Post(std::function<void(Now)> event) override {
+    thread_.Post([this, event = std::move(event)] { event(MakeNow()); });
+  }
+  Now MakeNow() { return {service_.clock().Monotonic(), service_.clock().Now()}; }
+
+  void Tick() {
+    for (const auto& [id, running] : components_) running->component.Tick(MakeNow());
+    queue_.Tick(service_.clock().Monotonic());
+  }
+
+  void Change(ScrapeComponent::Settings settings, const std::string& discovery) {
+    const std::string id = settings.id;
+    std::unique_ptr<RunningComponent>& running = components_[id];
+    if (running != nullptr) return running->component.Change(std::move(settings), MakeNow());
+    running = std::unique_ptr<RunningComponent>(
+        new RunningComponent{{std::move(settings), MakeClient, *this, queue_, metrics_}, nullptr});
+    running->watcher = std::make_unique<targets::TargetWatcher>(
+        targets::TargetWatcher::Options{.address = discovery, .component_id = id},
+        service_.dialer(), service_.clock(), service_.random(),
+        [this, id] { thread_.Post([this, id] { UpdateTargets(id); }); });
+  }
+
+  void UpdateTargets(const std::string& id) {
+    const auto found = components_.find(id);
+    if (found == components_.end() || found->second->watcher == nullptr) return;
+    found->second->component.SetTargets(found->second->watcher->Targets(), MakeNow());
+  }
+
+  // As the seed says, only a wrong configuration makes a component unhealthy.
+  void ReportHealth(const LastGoodScrape& last) {
+    for (const auto& [id, running] : components_) {
+      service_.SetHealth(id, runtime::Health::kHealthy, "");
+    }
+    for (const auto& [id, status] : std::exchange(failed_, last.failed())) {
+      if (!last.failed().contains(id) && !components_.contains(id)) service_.RemoveHealth(id);
+    }
+    for (const auto& [id, status] : failed_) {
+      log::Error("component keeps its last good arguments",
+                 {{"component_id", id}, {"error", status}});
+      service_.SetHealth(id, runtime::Health::kUnhealthy, std::string(Message(status)));
+    }
+  }
+
+  runtime::Service& service_;
+  const std::size_t max_profile_bytes_;
+  Metrics metrics_;
+  forwarding::ForwarderClient client_;
+  ProfileQueue queue_;
+  std::map<std::string, std::unique_ptr<RunningComponent>> components_;
+  std::map<std::string, absl::Status> failed_;
+  runtime::CoreThread thread_;
+  // Ends first: it posts to the thread.
+  Workers workers_;
+};
+
+absl::StatusOr<std::size_t> MaxProfileBytes(const runtime::Options& options) {
+  const std::string& text = options.flags.at("max-profile-bytes");
+  std::size_t bytes = 0;
+  if (!absl::SimpleAtoi(text, &bytes) || bytes == 0) {
+    return InvalidArgument("--max-profile-bytes: {} is no number of bytes", text);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+runtime::ServiceInfo Info() {
+  return {.process = "scraper",
+          .summary =
+              "Requests pprof profiles over HTTP from the targets of its pyroscope.scrape "
+              "components, and hands them to the forwarder. Needs no privilege.",
+          .http_listen = "127.0.0.1:12343",
+          .grpc_listen = "",
+          .flags = {{"max-profile-bytes", "67108864",
+                     "The largest profile that a target may answer, as it comes and inflated."}}};
+}
+
+absl::Status RunProcess(runtime::Service& service) {
+  RaiseFileLimit();
+  STOKER_ASSIGN_OR_RETURN(const std::size_t max_bytes, MaxProfileBytes(service.options()));
+  std::shared_ptr<Parts> parts;
+  LastGoodScrape last("pyroscope.scrape");
+  const auto apply = [&](const runtime::ConfigurationPtr& configuration) -> absl::Status {
+    last.Update(*configuration);
+    if (parts == nullptr) {
+      // A process that runs stays with the forwarder that it began with.
+      const std::string& address = configuration->stoker().forwarder.address;
+      parts = std::make_shared<Parts>(
+          service, max_bytes,
+          address.empty() ? "unix:" + service.options().run_dir + "/forwarder.sock" : address);
+    }
+    parts->Apply(*configuration, last);
+    return absl::OkStatus();
+  };
+  STOKER_RETURN_IF_ERROR(service.Configure(apply));
+  service.AddDebugState("scraper", [parts] { return parts->State(); });
+  parts->Start();
+  absl::Status served = service.Serve({});
+  if (served.ok()) service.WaitForStop();
+  parts->Stop();
+  return served;
+}
+
+}  // namespace stoker::scraper
