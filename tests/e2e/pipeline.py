@@ -1,5 +1,7 @@
 """The real processes for a test: `stoker run` with a configuration, in scratch folders, on free ports."""
 import contextlib
+import ctypes
+import fcntl
 import glob
 import http.client
 import json
@@ -8,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -24,6 +27,16 @@ def free_port():
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def own_network():
+    """Moves this process to a network of its own, with nothing but 127.0.0.1: no port is anybody
+    else's. Before the first thread, as root."""
+    clone_newnet, siocsifflags, iff_up = 0x40000000, 0x8914, 1
+    if ctypes.CDLL(None, use_errno=True).unshare(clone_newnet) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as any_socket:
+        fcntl.ioctl(any_socket, siocsifflags, struct.pack("16sH14x", b"lo", iff_up))
 
 
 def wait_for(what, check, seconds=30):
@@ -71,15 +84,27 @@ class Store:
         except OSError:
             return False
 
-    def render(self, service, seconds=600, max_nodes=65536):
+    def render(self, service, seconds=600, max_nodes=65536,
+               profile_type="process_cpu:cpu:nanoseconds:cpu:nanoseconds"):
         """The flame graph of a service: {stack from the root as a tuple: self value}."""
-        query = "process_cpu:cpu:nanoseconds:cpu:nanoseconds" + '{service_name="%s"}' % service
+        query = profile_type + '{service_name="%s"}' % service
         path = "/pyroscope/render?" + urllib.parse.urlencode(
             {"query": query, "from": f"now-{seconds}s", "until": "now", "max-nodes": max_nodes})
         status, body = self.request("GET", path)
         if status != 200:
             raise AssertionError(f"render: {status} {body[:300]}")
         return unfold(json.loads(body)["flamebearer"])
+
+    def profile_types(self):
+        """The ids of all profile types of the last hour."""
+        now = int(time.time() * 1000)
+        status, body = self.request(
+            "POST", "/querier.v1.QuerierService/ProfileTypes",
+            json.dumps({"start": now - 3_600_000, "end": now + 60_000}),
+            {"Content-Type": "application/json"})
+        if status != 200:
+            raise AssertionError(f"profile types: {status} {body[:300]}")
+        return {entry["ID"] for entry in json.loads(body).get("profileTypes", [])}
 
     def label_values(self, name):
         """The values of a label in the last hour."""
@@ -127,20 +152,23 @@ def share(stacks, *frames):
 class Pipeline:
     """`stoker run`, and a store of its own that outlives it."""
 
-    def __init__(self, interval="1s", sample_rate=97, extra="", with_store=False):
+    def __init__(self, interval="1s", sample_rate=97, extra="", with_store=False, config=None,
+                 processes=None):
         self.folder = tempfile.mkdtemp(prefix="stoker-e2e-", dir="/tmp")
         os.chmod(self.folder, 0o755)
         self.run_dir = os.path.join(self.folder, "run")
         self.store_port = free_port()
         self.http_port = free_port()
         self.with_store = with_store
+        self.processes = processes or PROCESSES[1:]
         self.store = Store(self.store_port)
         self.store_process = None
         self.process = None
         self.log = open(os.path.join(self.folder, "log"), "wb")
         self.config = os.path.join(self.folder, "test.alloy")
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(interval=interval, rate=sample_rate, port=self.store_port) + extra)
+            file.write((config or CONFIG).format(
+                interval=interval, rate=sample_rate, port=self.store_port) + extra)
 
     def __enter__(self):
         return self
@@ -174,7 +202,7 @@ class Pipeline:
         if self.with_store:
             command += ["--store", f"--store.listen=127.0.0.1:{self.store_port}"]
         self.process = subprocess.Popen(command + [self.config], stdout=self.log, stderr=self.log)
-        names = PROCESSES if self.with_store else PROCESSES[1:]
+        names = (PROCESSES[:1] if self.with_store else []) + self.processes
         for name in names:
             wait_for(f"{name} ready", lambda name=name: self.is_ready(name), 60)
 
