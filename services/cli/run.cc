@@ -1,6 +1,7 @@
 #include "services/cli/run.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 
@@ -93,6 +94,8 @@ absl::Status RunProcesses(const RunOptions& options) {
 }  // namespace
 
 int Run(RunOptions options) {
+  // What the lab's configuration asks for, here and in every process.
+  if (options.config.empty()) setenv("STOKER_LAB_STORE", options.store_listen.c_str(), 1);
   EventLoop::BlockSignals();
   log::Init("stoker", log::Level::kInfo, log::Format::kLogfmt);
   const absl::Status status = RunProcesses(options);
