@@ -115,14 +115,15 @@ class RecordTest(unittest.TestCase):
             dom = browser.communicate(timeout=120)[0]
         self.assertEqual(re.search("<title>(.*?)</title>", dom)[1], f"{HOT} {CPU_SECONDS}")
         self.assertIn('data-ready="true"', dom)
-        # The rows of the table, without their marks: the function, its self time and its part of all.
-        text = re.sub(r"\s+", " ", re.sub("<script.*?</script>|<[^>]+>", " ", dom, flags=re.S))
+        # The rows of the table, without their marks: the function and perhaps its module, its self time
+        # and its part of all. The first is the one with the most.
+        text = re.sub(r"\s+", " ", re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", dom, flags=re.S))
         for name, part in (("hot", 70), ("cold", 30)):
-            shown = re.search(rf" {name} ⇅ [0-9.]+ m?s ([0-9.]+) %", text)
+            shown = re.search(rf" {name} (?:\S+ )?⇅ [0-9.]+ m?s ([0-9.]+) %", text)
             self.assertIsNotNone(shown, text[:5000])
             self.assertAlmostEqual(float(shown[1]), part, delta=5)
-        self.assertIn("hot (process) ⇅", text)
-        self.assertIn("work ⇅", text)
+        for name in (r"hot \(process\)", "work", "main"):
+            self.assertRegex(text, rf" {name} (?:\S+ )?⇅ ")
 
     def test_children_of_a_command(self):
         """Programs that a shell starts one after another are in it under their names."""
@@ -132,6 +133,13 @@ class RecordTest(unittest.TestCase):
         self.assertIn("sh ended, exit status 3", result.stderr)
         roots = {stack[0] for stack in folded_stacks(self.path("sh.folded"))}
         self.assertTrue(any("awk" in root for root in roots), roots)
+
+    def test_command_inherits_no_socket(self):
+        """What `stoker record` opens for itself stays its own."""
+        result = record("-o", self.path("fd.folded"), "--", "sh", "-c", f"ls -l /proc/self/fd; {HOT} 1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("/proc/", result.stdout)
+        self.assertNotIn("socket:", result.stdout)
 
     def test_pid_until_its_end(self):
         """A process that ends before the time is over: what it did is written at once."""

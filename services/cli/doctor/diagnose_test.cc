@@ -205,6 +205,7 @@ INSTANTIATE_TEST_SUITE_P(
         Cause{"NoPrivilege", "capabilities",
               [](World& w) {
                 w.host.files["/proc/self/status"] = "CapEff:\t0000000000000000\n";
+                w.Dies("ebpf-collector");
                 w.host.ring_buffer = absl::PermissionDeniedError("bpf: not permitted");
               }},
         Cause{"Lockdown", "lockdown",
@@ -212,7 +213,10 @@ INSTANTIATE_TEST_SUITE_P(
                 w.host.files["/sys/kernel/security/lockdown"] = "none integrity [confidentiality]";
               }},
         Cause{"NoRingBuffer", "ring_buffer",
-              [](World& w) { w.host.ring_buffer = absl::PermissionDeniedError("seccomp"); }},
+              [](World& w) {
+                w.host.ring_buffer = absl::PermissionDeniedError("seccomp");
+                w.Dies("ebpf-collector");
+              }},
         Cause{"DataFolderReadOnly", "data_dir",
               [](World& w) {
                 w.host.writable = absl::FailedPreconditionError("/data: Read-only file system");
@@ -296,6 +300,16 @@ INSTANTIATE_TEST_SUITE_P(
               }}),
     [](const auto& tested) { return tested.param.name; });
 
+// Asked by anybody, beside an instance of root's: what the asker may not do is no finding.
+TEST(DiagnoseTest, NotRootBesideAnInstance) {
+  World world;
+  world.host.files["/proc/self/status"] = "CapEff:\t0000000000000000\n";
+  world.host.ring_buffer = absl::PermissionDeniedError("bpf: not permitted");
+  world.host.Listen(12345, 7, "");
+  const Checks checks = world.Diagnosed();
+  EXPECT_EQ(First(checks).id, "none") << ToText(checks, false);
+}
+
 // A refusal that names the window of time is the clock's, whatever its status.
 TEST(DiagnoseTest, IngestionWindow) {
   World world;
@@ -347,12 +361,12 @@ TEST(HostChecksTest, PortsAndTheirHolders) {
   FakeHost host;
   host.Listen(4040, 5, "stoker-store, pid 7");
   host.Listen(4041, 6, "java, pid 9");
-  EXPECT_EQ(CheckPort(host, {4040, "the store", "--store.listen", false}).detail,
+  EXPECT_EQ(CheckPort(host, {4040, "the store", "--store.listen", false}, true).detail,
             "held by stoker-store, pid 7");
-  const Check taken = CheckPort(host, {4041, "the forwarder", "", true});
+  const Check taken = CheckPort(host, {4041, "the forwarder", "", true}, true);
   EXPECT_EQ(taken.level, Check::Level::kError);
   EXPECT_EQ(taken.detail, "by java, pid 9");
-  EXPECT_EQ(CheckPort(host, {4042, "the symbolizer", "", true}).detail, "free");
+  EXPECT_EQ(CheckPort(host, {4042, "the symbolizer", "", true}, true).detail, "free");
 }
 
 TEST(HostChecksTest, KernelNames) {

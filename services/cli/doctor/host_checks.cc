@@ -123,9 +123,13 @@ Check CheckPerfEventParanoid(const Host& host) {
 Check CheckKptrRestrict(const Host& host) {
   const int restrict = ReadNumber(host, "/proc/sys/kernel/kptr_restrict").value_or(0);
   const std::string detail = fmt::format("kernel.kptr_restrict = {}", restrict);
-  if (restrict >= 2 || (restrict == 1 && !Holds(host, "CAP_SYSLOG"))) {
-    return {"kptr_restrict", Level::kWarning, "frames of the kernel have no names", detail,
-            restrict >= 2 ? "sysctl kernel.kptr_restrict=1" : "grant CAP_SYSLOG, or run as root"};
+  constexpr char kNoNames[] = "frames of the kernel have no names";
+  if (restrict >= 2) {
+    return {"kptr_restrict", Level::kWarning, kNoNames, detail, "sysctl kernel.kptr_restrict=1"};
+  }
+  if (restrict == 1 && !Holds(host, "CAP_SYSLOG")) {
+    return {"syslog", Level::kWarning, kNoNames, detail + ", and CAP_SYSLOG is missing",
+            "grant CAP_SYSLOG, or run it as root"};
   }
   return {"kptr_restrict", Level::kOk, "names of the kernel's functions", detail, ""};
 }
@@ -219,12 +223,15 @@ Check CheckConfigurationFile(const Host& host, const std::string& path) {
           std::string(Message(status)), "stoker validate " + path};
 }
 
-Check CheckPort(const Host& host, const WantedPort& wanted) {
+Check CheckPort(const Host& host, const WantedPort& wanted, bool running) {
   const std::string id = fmt::format("port.{}", wanted.port);
   const std::string title = fmt::format("port {} ({})", wanted.port, wanted.use);
   const auto inode = ListenerOf(host, wanted.port);
   if (!inode.has_value()) return {id, Level::kOk, title, "free", ""};
   const std::string owner = host.SocketOwner(*inode);
+  if (owner.empty() && running) {
+    return {id, Level::kOk, title, "held, as it seems by what runs", ""};
+  }
   if (owner.starts_with("stoker")) return {id, Level::kOk, title, "held by " + owner, ""};
   return {id, wanted.always ? Level::kError : Level::kWarning,
           fmt::format("port {} is in use, and {} wants it", wanted.port, wanted.use),

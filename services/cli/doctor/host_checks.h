@@ -30,6 +30,7 @@ struct WantedPort {
   // Whether every run needs it.
   bool always = false;
 };
-Check CheckPort(const Host& host, const WantedPort& wanted);
+// `running`: a `stoker run` answers, so that a holder whom we may not see is its.
+Check CheckPort(const Host& host, const WantedPort& wanted, bool running);
 
 }  // namespace stoker::cli

@@ -58,10 +58,12 @@ class Session {
       : options_(options),
         progress_(progress),
         supervisor_(spawner_, clock_, {}, [](const auto&, const auto&) {}),
-        client_(http::Client::Make({})),
         receiver_(recording_) {}
 
   absl::StatusOr<SessionResult> Run() {
+    // First: its child inherits what our caller gave us, and nothing of what we open below.
+    STOKER_RETURN_IF_ERROR(StartCommand());
+    client_ = http::Client::Make({});
     STOKER_ASSIGN_OR_RETURN(scratch_, ScratchFolder::Make());
     STOKER_RETURN_IF_ERROR(Deploy());
     STOKER_RETURN_IF_ERROR(Listen());
@@ -135,6 +137,12 @@ class Session {
     return absl::OkStatus();
   }
 
+  absl::Status StartCommand() {
+    if (options_.command.empty()) return absl::OkStatus();
+    STOKER_ASSIGN_OR_RETURN(command_, Command::Start(options_.command, InvokerOfSudo()));
+    return absl::OkStatus();
+  }
+
   absl::Status FindTargets() {
     if (options_.all) return absl::OkStatus();
     pid_t root = 0;
@@ -143,7 +151,6 @@ class Session {
       root_since_ = AliveSince(root);
       if (root_since_ == 0) return NotFound("there is no process {}", root);
     } else {
-      STOKER_ASSIGN_OR_RETURN(command_, Command::Start(options_.command, InvokerOfSudo()));
       root = command_->pid();
     }
     tree_.emplace(root, [this](pid_t pid, const std::string& name) { targets_.Set(pid, name); });
@@ -307,7 +314,7 @@ class Session {
   SystemClock clock_;
   runtime::SystemSpawner spawner_;
   Supervisor supervisor_;
-  const std::unique_ptr<http::Client> client_;
+  std::unique_ptr<http::Client> client_;
   std::unique_ptr<ScratchFolder> scratch_;
   RunOptions run_;
   Deployment deployment_;
