@@ -1,3 +1,4 @@
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -82,6 +83,8 @@ class TlsServer {
   TlsServer(const Identity& identity, const Identity& client_ca, bool wants_client, int max_version)
       : context_(SSL_CTX_new(TLS_server_method())),
         listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    // A client that refuses a certificate is gone before OpenSSL's last write to it.
+    signal(SIGPIPE, SIG_IGN);
     SSL_CTX_use_certificate(context_.get(), identity.cert.get());
     SSL_CTX_use_PrivateKey(context_.get(), identity.key.get());
     SSL_CTX_set_max_proto_version(context_.get(), max_version);
