@@ -36,6 +36,7 @@ class LiveUnwinder {
 
   [[nodiscard]] Sampler& sampler() { return *sampler_; }
   [[nodiscard]] const walker::Unwinder& unwinder() const { return unwinder_; }
+  [[nodiscard]] const walker::BpfMemory& memory() const { return *memory_; }
 
   // May be set: what the sampler tells of processes.
   std::function<void(std::uint32_t pid)> on_exec;
