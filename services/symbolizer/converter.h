@@ -29,15 +29,16 @@ class Converter {
   // Waits for conversions under way; those that wait are called back with CANCELLED.
   ~Converter();
 
-  void Convert(std::unique_ptr<Upload> upload, Done done);
+  void Convert(std::unique_ptr<Upload> upload, const std::string& table_id, Done done);
 
  private:
   struct Job {
     std::unique_ptr<Upload> upload;
+    std::string table_id;
     Done done;
   };
   void Run();
-  absl::Status MakeTable(const Upload& upload);
+  absl::Status MakeTable(const Job& job);
 
   sandbox::Sandbox& sandbox_;
   const TableStore& store_;

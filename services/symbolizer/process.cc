@@ -25,6 +25,9 @@ constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kFlush = absl::Seconds(5);
 constexpr absl::Duration kGrace = absl::Seconds(2);
 constexpr int kConversions = 2;
+constexpr int kDebugConversions = 1;
+// A worker that reads DWARF has its sections in memory, inflated.
+constexpr std::size_t kDebugMemoryBytes = std::size_t{4} << 30;
 
 struct Settings {
   std::string forwarder;
@@ -82,10 +85,12 @@ struct Parts {
               [this](const std::string& id) { return folder.PartialBytes(id); }),
         core({}, service.clock(), *tables, wants, client, metrics),
         sandbox({.workers = kConversions}),
+        debug_sandbox({.workers = kDebugConversions, .memory_bytes = kDebugMemoryBytes}),
         thread(kTick, [this] { core.Tick(); }),
         converter(sandbox, *tables, folder, kConversions),
+        debug_converter(debug_sandbox, *tables, folder, kDebugConversions),
         samples(thread, core),
-        symbols({thread, core, wants, folder, converter, metrics}) {}
+        symbols({thread, core, wants, folder, converter, debug_converter, metrics}) {}
 
   const std::unique_ptr<TableStore> tables;
   const UploadFolder folder;
@@ -94,8 +99,10 @@ struct Parts {
   Wants wants;
   Symbolizer core;
   sandbox::Sandbox sandbox;
+  sandbox::Sandbox debug_sandbox;
   runtime::CoreThread thread;
   Converter converter;
+  Converter debug_converter;
   SampleService samples;
   SymbolService symbols;
 };

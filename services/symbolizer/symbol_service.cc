@@ -108,20 +108,22 @@ class PutReactor final : public grpc::ServerReadReactor<PutRequest> {
   // Takes up the lease on the core's thread.
   void OnHeader() {
     if (upload_ != nullptr || !id_.empty()) return Refuse(InvalidArgument("a second header"));
-    TakeLease(request_.header().key(), request_.header().lease_id(), [this](std::string id) {
-      absl::StatusOr<std::unique_ptr<Upload>> upload =
-          Upload::Begin(parts_.folder, std::move(id), request_.header());
-      if (!upload.ok()) return Refuse(upload.status());
-      upload_ = *std::move(upload);
-      StartRead(&request_);
-    });
+    TakeLease(request_.header().key(), request_.header().lease_id(),
+              [this](const std::string& table) {
+                std::string id = UploadId(table, request_.header().data());
+                absl::StatusOr<std::unique_ptr<Upload>> upload =
+                    Upload::Begin(parts_.folder, std::move(id), request_.header());
+                if (!upload.ok()) return Refuse(upload.status());
+                upload_ = *std::move(upload);
+                StartRead(&request_);
+              });
   }
 
   void OnChunk() {
     if (upload_ == nullptr) return Refuse(InvalidArgument("a chunk before the header"));
     if (const absl::Status status = upload_->Append(request_.chunk()); !status.ok()) {
       // What came so far is not to be built upon.
-      parts_.folder.Remove(id_);
+      parts_.folder.Remove(upload_->id());
       Report(Wants::Outcome::kFailed, std::string(Message(status)));
       return Refuse(status);
     }
@@ -154,7 +156,9 @@ class PutReactor final : public grpc::ServerReadReactor<PutRequest> {
     if (upload_ == nullptr || !upload_->complete()) {
       return Refuse(InvalidArgument("the data ended early"));
     }
-    parts_.converter.Convert(std::move(upload_), [this](const absl::Status& made) {
+    const bool debug = upload_->header().data() == symbol::v1::SYMBOL_DATA_DEBUG_SECTIONS;
+    Converter& converter = debug ? parts_.debug_converter : parts_.converter;
+    converter.Convert(std::move(upload_), id_, [this](const absl::Status& made) {
       const bool no_symbols = made.code() == absl::StatusCode::kInvalidArgument;
       if (!made.ok() && !no_symbols) log::Warn("made no table of a binary", {{"error", made}});
       Report(made.ok()    ? Wants::Outcome::kTable

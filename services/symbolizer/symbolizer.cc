@@ -141,18 +141,24 @@ absl::Status Symbolizer::OnBatch(StreamState& state, const sample::v1::RawStackB
   return absl::OkStatus();
 }
 
-// Asks for the binaries without a table; a complete interval waits for those.
+// Asks for the binaries without a table, for which a complete interval waits, and for the debug
+// information of those that have a table of their symbols alone.
 void Symbolizer::WantMissing(const Source& source, FrameNames& names, Interval* interval) {
   const std::vector<FrameNames::Binary>& binaries = names.Binaries();
   bool any_new = false;
   for (std::size_t i = 0; i < binaries.size(); ++i) {
     const FrameNames::Binary& binary = binaries[i];
-    if (binary.id.empty() || binary.table != nullptr || tables_.Find(binary.id) != nullptr)
-      continue;
+    if (binary.id.empty()) continue;
+    const std::shared_ptr<const Table> table =
+        binary.table != nullptr ? binary.table : tables_.Find(binary.id);
+    if (table != nullptr && table->full()) continue;
     const auto& mapping = names.dictionary().mappings[i];
-    any_new |= wants_.Need({binary.id, binary.key, DataOf(mapping.kind), mapping.path},
-                           source.hello().node_id(), clock_.Monotonic());
-    if (interval != nullptr) interval->awaited.push_back(binary.id);
+    const symbol::v1::SymbolData data =
+        table == nullptr ? DataOf(mapping.kind) : symbol::v1::SYMBOL_DATA_DEBUG_SECTIONS;
+    any_new |= wants_.Need({binary.id, binary.key, data, mapping.path}, source.hello().node_id(),
+                           clock_.Monotonic());
+    // Nobody waits for a better table.
+    if (interval != nullptr && table == nullptr) interval->awaited.push_back(binary.id);
   }
   if (any_new) wants_.Tick(clock_.Monotonic());
 }

@@ -162,7 +162,9 @@ class SymbolizerTest : public ::testing::Test {
     ASSERT_THAT(subscriber_.wanted, ::testing::Not(IsEmpty()));
     const std::string id = TableId(Key());
     ASSERT_TRUE(wants_.BeginPut(id, subscriber_.wanted.back().lease_id()).ok());
-    ASSERT_TRUE(store_->WriteFile(id, *WriteTable({{0x1000, 0x1010, "_ZN4shop4sellEi"}})).ok());
+    ASSERT_TRUE(
+        store_->WriteFile(id, *WriteTable({{0x1000, 0x1010, "_ZN4shop4sellEi"}}, kTableIsFull))
+            .ok());
     core_.OnTable(id, Wants::Outcome::kTable, "");
   }
 

@@ -8,6 +8,15 @@
 #include "services/common/base/status.h"
 
 namespace stoker::symbolizer {
+namespace {
+
+bool IsDebug(symbol::v1::SymbolData data) { return data == symbol::v1::SYMBOL_DATA_DEBUG_SECTIONS; }
+
+}  // namespace
+
+std::string UploadId(const std::string& table_id, symbol::v1::SymbolData data) {
+  return IsDebug(data) ? table_id + "-debug" : table_id;
+}
 
 Wants::Wants(const Options& options, Random& random, ResumeOffset resume_offset)
     : options_(options), random_(random), resume_offset_(std::move(resume_offset)) {}
@@ -77,6 +86,12 @@ void Wants::EndPut(const std::string& id, Outcome outcome, const std::string& re
       entry.state = State::kWanted;
       return;
     case Outcome::kUnavailable:
+      if (entry.binary.data == symbol::v1::SYMBOL_DATA_ELF_SECTIONS) {
+        // A file without symbols may have a separate one with them.
+        entry.binary.data = symbol::v1::SYMBOL_DATA_DEBUG_SECTIONS;
+        entry.state = State::kWanted;
+        return;
+      }
       entry.state = State::kRefused;
       entry.until = now + options_.retry_unavailable;
       return;
@@ -106,19 +121,21 @@ Wants::Leases Wants::CountLeases() const {
   Leases leases;
   for (const auto& [id, entry] : entries_) {
     const bool held = entry.state == State::kLeased || entry.state == State::kUploading;
-    if (held) ++leases[entry.lease_node];
+    if (held) ++leases[{entry.lease_node, IsDebug(entry.binary.data)}];
   }
   return leases;
 }
 
 void Wants::Assign(Entry& entry, Leases& leases, absl::Duration now) {
+  const bool debug = IsDebug(entry.binary.data);
+  const std::size_t most = debug ? options_.debug_leases_per_node : options_.leases_per_node;
   for (const auto& [number, node] : subscribers_) {
     // After a failure another node goes first, if there is one.
     const bool again = node.id == entry.lease_node && entry.nodes.size() > 1;
-    if (again || !entry.nodes.contains(node.id) || leases[node.id] >= options_.leases_per_node) {
+    if (again || !entry.nodes.contains(node.id) || leases[{node.id, debug}] >= most) {
       continue;
     }
-    ++leases[node.id];
+    ++leases[{node.id, debug}];
     entry.state = State::kLeased;
     entry.lease_id = random_.Next();
     entry.lease_node = node.id;
@@ -130,7 +147,7 @@ void Wants::Assign(Entry& entry, Leases& leases, absl::Duration now) {
     wanted.set_path(entry.binary.path);
     wanted.set_lease_id(entry.lease_id);
     wanted.set_lease_ms(absl::ToInt64Milliseconds(options_.lease));
-    wanted.set_resume_offset(resume_offset_(entry.binary.id));
+    wanted.set_resume_offset(resume_offset_(UploadId(entry.binary.id, entry.binary.data)));
     node.subscriber->Ask(response);
     return;
   }

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -15,6 +16,9 @@
 #include "services/common/base/random.h"
 
 namespace stoker::symbolizer {
+
+// What the bytes of a Put are gathered under: those of symbols and of debug sections differ.
+std::string UploadId(const std::string& table_id, symbol::v1::SymbolData data);
 
 // The binaries whose symbols are missing: who saw them, who was asked, and how long profiles wait
 // for them. A binary is asked of one node at a time, under a lease. Used by one thread; times are
@@ -33,6 +37,8 @@ class Wants {
     absl::Duration retry_failed = absl::Hours(24);
     int max_failures = 2;
     std::size_t leases_per_node = 4;
+    // The same of debug sections, which are large: they keep nobody else waiting.
+    std::size_t debug_leases_per_node = 1;
     // Binaries remembered; more are not asked for. One that nobody needs is forgotten.
     std::size_t max_wants = 65'536;
     absl::Duration forget = absl::Hours(1);
@@ -45,8 +51,8 @@ class Wants {
     virtual void Ask(const symbol::v1::WantResponse& response) = 0;
   };
 
-  // Where an interrupted Put goes on; asked for each time a binary is.
-  using ResumeOffset = std::function<std::uint64_t(const std::string& table_id)>;
+  // Where an interrupted Put goes on, by UploadId; asked for each time a binary is.
+  using ResumeOffset = std::function<std::uint64_t(const std::string& upload_id)>;
 
   Wants(const Options& options, Random& random, ResumeOffset resume_offset);
 
@@ -57,7 +63,8 @@ class Wants {
     symbol::v1::SymbolData data = symbol::v1::SYMBOL_DATA_UNSPECIFIED;
     std::string path;
   };
-  // `node_id` saw a binary that has no table. True when it was not known to be wanted.
+  // `node_id` saw a binary that has no table, or none of its debug information. True when it was
+  // not known to be wanted.
   bool Need(const Binary& binary, const std::string& node_id, absl::Duration now);
   // Whether profiles should not wait for it (any longer).
   [[nodiscard]] bool IsSettled(const std::string& id, absl::Duration now) const;
@@ -114,8 +121,8 @@ class Wants {
     Subscriber* subscriber;
   };
 
-  // By node id.
-  using Leases = std::map<std::string, std::size_t>;
+  // By node id, and whether debug sections are asked for.
+  using Leases = std::map<std::pair<std::string, bool>, std::size_t>;
   [[nodiscard]] Leases CountLeases() const;
   void Assign(Entry& entry, Leases& leases, absl::Duration now);
   [[nodiscard]] bool IsServed(const Entry& entry) const;

@@ -16,6 +16,10 @@ struct Binary {
   // Valid for as long as symbols may be asked of it; none where it could not be read.
   UniqueFd fd;
   elf::Inspection inspection;
+  // Where its separate debug file is looked for: the root folder of a process that has it, and the
+  // path there. Null of what is no file of a process.
+  std::shared_ptr<const UniqueFd> root;
+  std::string path;
   // Why it could not be read; empty when it was.
   std::string unreadable_reason;
 };

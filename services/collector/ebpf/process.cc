@@ -190,7 +190,7 @@ class Parts {
     request.set_boot_id(node_.boot_id);
     provider_ = std::make_unique<SymbolProvider>(
         SymbolProvider::Options{.address = symbolizer, .request = std::move(request)},
-        service_.dialer(), service_.random(), binaries_, kernel_,
+        service_.dialer(), service_.random(), sandbox_, binaries_, kernel_,
         [this](std::uint64_t bytes) { metrics_.put_bytes.Increment(static_cast<double>(bytes)); });
   }
 

@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include "services/collector/ebpf/open_mapped_file.h"
@@ -98,7 +100,7 @@ BinaryPtr SandboxInspector::Find(const Job& job) {
   if (job.mapping.path == "[vdso]") {
     if (vdso_ == nullptr) {
       absl::StatusOr<UniqueFd> fd = OpenVdso();
-      vdso_ = fd.ok() ? Inspect(*std::move(fd)) : Unreadable(fd.status());
+      vdso_ = fd.ok() ? Inspect(*std::move(fd), nullptr, {}) : Unreadable(fd.status());
     }
     return vdso_;
   }
@@ -110,7 +112,7 @@ BinaryPtr SandboxInspector::Find(const Job& job) {
                   absl::ToUnixNanos(absl::TimeFromTimespec(status.st_mtim)),
                   absl::ToUnixNanos(absl::TimeFromTimespec(status.st_ctim)));
   if (const auto known = known_.find(id); known != known_.end()) return known->second;
-  BinaryPtr binary = Inspect(*std::move(fd));
+  BinaryPtr binary = Inspect(*std::move(fd), OpenRoot(job.pid), job.mapping.path);
   known_.emplace(id, binary);
   order_.push_back(id);
   if (order_.size() > kMaxKnown) {
@@ -120,13 +122,28 @@ BinaryPtr SandboxInspector::Find(const Job& job) {
   return binary;
 }
 
-BinaryPtr SandboxInspector::Inspect(UniqueFd fd) {
+// Processes of one container share a root, and so do their binaries.
+std::shared_ptr<const UniqueFd> SandboxInspector::OpenRoot(std::uint32_t pid) {
+  UniqueFd fd(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  struct stat status{};
+  if (!fd.valid() || fstat(fd.get(), &status) != 0) return nullptr;
+  std::erase_if(roots_, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<const UniqueFd>& known = roots_[{status.st_dev, status.st_ino}];
+  std::shared_ptr<const UniqueFd> root = known.lock();
+  if (root == nullptr) known = root = std::make_shared<const UniqueFd>(std::move(fd));
+  return root;
+}
+
+BinaryPtr SandboxInspector::Inspect(UniqueFd fd, std::shared_ptr<const UniqueFd> root,
+                                    const std::string& path) {
   absl::StatusOr<elf::Inspection> inspection =
       elf::InspectInSandbox(sandbox_, fd.get(), kReadDeadline);
   if (!inspection.ok()) return Unreadable(inspection.status());
   auto binary = std::make_shared<Binary>();
   binary->fd = std::move(fd);
   binary->inspection = *std::move(inspection);
+  binary->root = std::move(root);
+  binary->path = path;
   store_.Add(binary);
   return binary;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <absl/synchronization/mutex.h>
@@ -43,7 +44,8 @@ class SandboxInspector final : public BinaryInspector {
 
   void Run();
   BinaryPtr Find(const Job& job);
-  BinaryPtr Inspect(UniqueFd fd);
+  BinaryPtr Inspect(UniqueFd fd, std::shared_ptr<const UniqueFd> root, const std::string& path);
+  std::shared_ptr<const UniqueFd> OpenRoot(std::uint32_t pid);
 
   sandbox::Sandbox& sandbox_;
   BinaryStore& store_;
@@ -52,6 +54,8 @@ class SandboxInspector final : public BinaryInspector {
   std::map<FileId, BinaryPtr> known_;
   std::list<FileId> order_;
   BinaryPtr vdso_;
+  // By device and inode, as long as a binary holds them.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::weak_ptr<const UniqueFd>> roots_;
 
   absl::Mutex mutex_;
   std::vector<Answer> answers_ ABSL_GUARDED_BY(mutex_);

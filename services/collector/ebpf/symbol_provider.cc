@@ -6,8 +6,10 @@
 
 #include <zstd.h>
 
+#include "services/collector/ebpf/debug_file.h"
 #include "services/common/base/status.h"
 #include "services/common/elf/byte_source.h"
+#include "services/common/elf/inspect.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/backoff.h"
 #include "services/common/rpc/status.h"
@@ -19,6 +21,9 @@ using symbol::v1::PutUnavailable;
 
 constexpr std::size_t kChunkBytes = std::size_t{512} << 10;
 constexpr int kZstdLevel = 1;
+// Of debug sections, and of a debug file whose CRC is computed. The symbolizer takes 2 GiB.
+constexpr std::uint64_t kMaxDebugBytes = std::uint64_t{2} << 30;
+constexpr absl::Duration kInspectDeadline = absl::Seconds(2);
 
 std::string Compress(std::string_view bytes) {
   std::string out(ZSTD_compressBound(bytes.size()), '\0');
@@ -29,12 +34,12 @@ std::string Compress(std::string_view bytes) {
 // The bytes of all wanted sections, as one: where each begins in the data and in the file.
 class SectionBytes {
  public:
-  SectionBytes(const Binary& binary, const elf::ByteSource& file) : file_(file) {
-    const auto& sections = binary.inspection.layout().sections();
+  SectionBytes(const elf::Inspection& inspection, const elf::ByteSource& file) : file_(file) {
+    const auto& sections = inspection.layout().sections();
     for (int i = 0; i < sections.size(); ++i) {
       if (!sections[i].has_data()) continue;
       parts_.push_back(
-          {sections[i].data_offset(), sections[i].size_bytes(), binary.inspection.file_offset(i)});
+          {sections[i].data_offset(), sections[i].size_bytes(), inspection.file_offset(i)});
     }
   }
 
@@ -64,28 +69,88 @@ class SectionBytes {
   std::vector<Part> parts_;
 };
 
+// A file with debug sections: the binary itself, or one beside it.
+struct DebugFile {
+  const Binary* binary = nullptr;
+  UniqueFd separate;
+  elf::Inspection inspection;
+  [[nodiscard]] int fd() const { return separate.valid() ? separate.get() : binary->fd.get(); }
+};
+
+// What is at a place, when it is the binary's.
+absl::StatusOr<DebugFile> OpenPlace(sandbox::Sandbox& sandbox, const Binary& binary,
+                                    const DebugFilePlace& place) {
+  if (binary.root == nullptr) return NotFound("the binary is no file of a process");
+  DebugFile file = {.binary = &binary};
+  STOKER_ASSIGN_OR_RETURN(file.separate, OpenInRoot(binary.root->get(), place.path));
+  if (place.by_crc) {
+    STOKER_ASSIGN_OR_RETURN(const std::uint32_t crc, FileCrc(file.fd(), kMaxDebugBytes));
+    if (crc != binary.inspection.debug_link_crc()) {
+      return FailedPrecondition("{} has another CRC", place.path);
+    }
+  }
+  STOKER_ASSIGN_OR_RETURN(
+      file.inspection,
+      elf::InspectInSandbox(sandbox, file.fd(), kInspectDeadline, elf::Needed::kDebugSections));
+  if (!place.by_crc && file.inspection.key().build_id() != binary.inspection.key().build_id()) {
+    return FailedPrecondition("{} has another build id", place.path);
+  }
+  return file;
+}
+
+absl::StatusOr<DebugFile> OpenOwn(sandbox::Sandbox& sandbox, const Binary& binary) {
+  DebugFile own = {.binary = &binary};
+  STOKER_ASSIGN_OR_RETURN(own.inspection, elf::InspectInSandbox(sandbox, own.fd(), kInspectDeadline,
+                                                                elf::Needed::kDebugSections));
+  return own;
+}
+
+absl::StatusOr<DebugFile> FindDebugFile(sandbox::Sandbox& sandbox, const Binary& binary) {
+  if (binary.inspection.has_dwarf()) return OpenOwn(sandbox, binary);
+  std::string reason = "the file has no debug information";
+  for (const DebugFilePlace& place : DebugFilePlaces(
+           binary.path, binary.inspection.key().build_id(), binary.inspection.debug_link())) {
+    absl::StatusOr<DebugFile> file = OpenPlace(sandbox, binary, place);
+    if (file.ok()) return file;
+    if (!absl::IsNotFound(file.status())) reason = Message(file.status());
+  }
+  // Less than DWARF, and more than nothing.
+  if (binary.inspection.has_debug_sections()) return OpenOwn(sandbox, binary);
+  return NotFound("{}, and there is no separate file", reason);
+}
+
 }  // namespace
 
 SymbolProvider::SymbolProvider(Options options, rpc::Dialer& dialer, Random& random,
-                               const BinaryStore& binaries, const KernelSymbols& kernel,
+                               sandbox::Sandbox& sandbox, const BinaryStore& binaries,
+                               const KernelSymbols& kernel,
                                std::function<void(std::uint64_t bytes)> sent)
     : options_(std::move(options)),
       random_(random),
+      sandbox_(sandbox),
       binaries_(binaries),
       kernel_(kernel),
       sent_(std::move(sent)),
       channel_(dialer.Dial(options_.address)),
-      thread_([this] { Run(); }) {}
+      thread_([this] { Run(); }) {
+  for (Lane* lane : {&symbols_, &debug_}) {
+    lane->thread = std::thread([this, lane] { Serve(*lane); });
+  }
+}
 
 SymbolProvider::~SymbolProvider() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    for (grpc::ClientContext* context : {want_, put_}) {
+    for (grpc::ClientContext* context : {want_, symbols_.put, debug_.put}) {
       if (context != nullptr) context->TryCancel();
     }
   }
   thread_.join();
+  for (Lane* lane : {&symbols_, &debug_}) {
+    lane->queue.Close();
+    lane->thread.join();
+  }
 }
 
 bool SymbolProvider::Begin(grpc::ClientContext*& slot, grpc::ClientContext* context) {
@@ -125,28 +190,46 @@ absl::Status SymbolProvider::Watch(symbol::v1::SymbolService::Stub& stub) {
   const auto reader = stub.Want(&context, options_.request);
   symbol::v1::WantResponse response;
   while (reader->Read(&response)) {
-    for (const symbol::v1::Wanted& wanted : response.wanted()) Put(stub, wanted);
+    for (const symbol::v1::Wanted& wanted : response.wanted()) {
+      const bool debug = wanted.data() == symbol::v1::SYMBOL_DATA_DEBUG_SECTIONS;
+      // Leases bound what is asked for: a full queue means that they have ended.
+      (void)(debug ? debug_ : symbols_).queue.TryPush(symbol::v1::Wanted(wanted));
+    }
   }
   const grpc::Status status = reader->Finish();
   End(want_);
   return rpc::FromGrpc(status);
 }
 
-void SymbolProvider::Put(symbol::v1::SymbolService::Stub& stub, const symbol::v1::Wanted& wanted) {
+void SymbolProvider::Serve(Lane& lane) {
+  const auto stub = symbol::v1::SymbolService::NewStub(channel_);
+  while (!lane.queue.drained()) {
+    const auto wanted = lane.queue.Pop(absl::Seconds(1));
+    if (wanted) Put(*stub, *wanted, lane.put);
+  }
+}
+
+void SymbolProvider::Put(symbol::v1::SymbolService::Stub& stub, const symbol::v1::Wanted& wanted,
+                         grpc::ClientContext*& slot) {
   grpc::ClientContext context;
-  if (!Begin(put_, &context)) return;
+  if (!Begin(slot, &context)) return;
   symbol::v1::PutResponse response;
   const auto writer = stub.Put(&context, &response);
-  const bool sent = wanted.data() == symbol::v1::SYMBOL_DATA_KERNEL_TABLE
-                        ? PutKernel(*writer, wanted)
-                        : PutElf(*writer, wanted);
+  bool sent = false;
+  if (wanted.data() == symbol::v1::SYMBOL_DATA_KERNEL_TABLE) {
+    sent = PutKernel(*writer, wanted);
+  } else if (wanted.data() == symbol::v1::SYMBOL_DATA_DEBUG_SECTIONS) {
+    sent = PutDebug(*writer, wanted);
+  } else {
+    sent = PutElf(*writer, wanted);
+  }
   if (sent) {
     writer->WritesDone();
   } else {
     context.TryCancel();
   }
   const grpc::Status status = writer->Finish();
-  End(put_);
+  End(slot);
   if (status.ok() || status.error_code() == grpc::StatusCode::CANCELLED) return;
   log::Warn("symbols not taken", {{"path", wanted.path()}, {"error", rpc::FromGrpc(status)}});
 }
@@ -168,7 +251,35 @@ bool SymbolProvider::PutElf(Writer& writer, const symbol::v1::Wanted& wanted) {
   symbol::v1::PutHeader header;
   header.set_size_bytes(binary->inspection.put_bytes());
   *header.mutable_layout() = binary->inspection.layout();
-  const SectionBytes bytes(*binary, **file);
+  const SectionBytes bytes(binary->inspection, **file);
+  return PutData(writer, wanted, std::move(header),
+                 [&](std::uint64_t offset, std::size_t size) { return bytes.Read(offset, size); });
+}
+
+bool SymbolProvider::PutDebug(Writer& writer, const symbol::v1::Wanted& wanted) {
+  const BinaryPtr binary = binaries_.Find(wanted.key());
+  if (binary == nullptr) {
+    return Refuse(writer, wanted, PutUnavailable::REASON_GONE, "no process has it any more");
+  }
+  const absl::StatusOr<DebugFile> found = FindDebugFile(sandbox_, *binary);
+  if (!found.ok()) {
+    return Refuse(writer, wanted, PutUnavailable::REASON_NO_SYMBOLS,
+                  std::string(Message(found.status())));
+  }
+  const elf::Inspection& inspection = found->inspection;
+  if (inspection.put_bytes() > kMaxDebugBytes) {
+    return Refuse(writer, wanted, PutUnavailable::REASON_TOO_LARGE,
+                  "more than 2 GiB of debug information");
+  }
+  const auto file = elf::OpenFdSource(found->fd());
+  if (!file.ok()) {
+    return Refuse(writer, wanted, PutUnavailable::REASON_UNREADABLE,
+                  std::string(Message(file.status())));
+  }
+  symbol::v1::PutHeader header;
+  header.set_size_bytes(inspection.put_bytes());
+  *header.mutable_layout() = inspection.layout();
+  const SectionBytes bytes(inspection, **file);
   return PutData(writer, wanted, std::move(header),
                  [&](std::uint64_t offset, std::size_t size) { return bytes.Read(offset, size); });
 }

@@ -16,11 +16,17 @@
 #include "services/collector/ebpf/kernel_symbols.h"
 #include "services/common/base/random.h"
 #include "services/common/rpc/dialer.h"
+#include "services/common/runtime/bounded_queue.h"
+#include "services/common/sandbox/sandbox.h"
 
 namespace stoker::ebpf {
 
-// Serves the symbolizer the bytes it wants of binaries and of the kernel, one binary at a time and
-// at most kBytesPerSecond, until destroyed. Has a thread.
+// Serves the symbolizer the bytes it wants of binaries and of the kernel, until destroyed. Symbols
+// are sent one binary at a time, and beside them debug sections, which are large: each at most
+// kBytesPerSecond. Has a thread for each of the two, and one that hears what is wanted.
+//
+// A binary without debug sections of its own has those of its separate debug file, which is looked
+// for within the root of the process (debug_file.h).
 class SymbolProvider {
  public:
   struct Options {
@@ -29,8 +35,9 @@ class SymbolProvider {
   };
 
   // Borrows all but the options. `sent` is told the bytes of each chunk.
-  SymbolProvider(Options options, rpc::Dialer& dialer, Random& random, const BinaryStore& binaries,
-                 const KernelSymbols& kernel, std::function<void(std::uint64_t bytes)> sent);
+  SymbolProvider(Options options, rpc::Dialer& dialer, Random& random, sandbox::Sandbox& sandbox,
+                 const BinaryStore& binaries, const KernelSymbols& kernel,
+                 std::function<void(std::uint64_t bytes)> sent);
   ~SymbolProvider();
   SymbolProvider(const SymbolProvider&) = delete;
   SymbolProvider& operator=(const SymbolProvider&) = delete;
@@ -45,10 +52,21 @@ class SymbolProvider {
 
   void Run();
   absl::Status Watch(symbol::v1::SymbolService::Stub& stub);
-  void Put(symbol::v1::SymbolService::Stub& stub, const symbol::v1::Wanted& wanted);
+  struct Lane {
+    runtime::BoundedQueue<symbol::v1::Wanted> queue{kMaxWaiting};
+    // Under way; guarded by mutex_.
+    grpc::ClientContext* put = nullptr;
+    std::thread thread;
+  };
+  static constexpr std::size_t kMaxWaiting = 64;
+  // Serves what the lane's queue has until it is closed.
+  void Serve(Lane& lane);
+  void Put(symbol::v1::SymbolService::Stub& stub, const symbol::v1::Wanted& wanted,
+           grpc::ClientContext*& slot);
   bool PutData(Writer& writer, const symbol::v1::Wanted& wanted, symbol::v1::PutHeader header,
                const Source& source);
   bool PutElf(Writer& writer, const symbol::v1::Wanted& wanted);
+  bool PutDebug(Writer& writer, const symbol::v1::Wanted& wanted);
   bool PutKernel(Writer& writer, const symbol::v1::Wanted& wanted);
   bool Refuse(Writer& writer, const symbol::v1::Wanted& wanted,
               symbol::v1::PutUnavailable::Reason reason, std::string message);
@@ -60,6 +78,7 @@ class SymbolProvider {
 
   const Options options_;
   Random& random_;
+  sandbox::Sandbox& sandbox_;
   const BinaryStore& binaries_;
   const KernelSymbols& kernel_;
   const std::function<void(std::uint64_t bytes)> sent_;
@@ -68,7 +87,8 @@ class SymbolProvider {
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::ClientContext* want_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  grpc::ClientContext* put_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  Lane symbols_;
+  Lane debug_;
   std::thread thread_;
 };
 

@@ -1,6 +1,10 @@
 #include "services/common/elf/inspect.h"
 
+#include <algorithm>
+#include <cstring>
+#include <iterator>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <elf.h>
@@ -16,11 +20,28 @@ namespace {
 // largest page of the machines we run on.
 constexpr std::uint64_t kMaxPageBytes = 65'536;
 
+constexpr char kDebugRequest[] = "debug";
+constexpr std::uint64_t kMaxDebugLinkBytes = 4096;
+
+// Sections of debug information that names, files and lines are made of.
+bool IsDebugSection(std::string_view name) {
+  static constexpr std::string_view kNames[] = {
+      "debug_info",   "debug_abbrev",   "debug_line", "debug_str",        "debug_line_str",
+      "debug_ranges", "debug_rnglists", "debug_addr", "debug_str_offsets"};
+  if (name == ".gnu_debugdata" || name == ".gopclntab") return true;
+  if (!name.starts_with(".")) return false;
+  name.remove_prefix(name.starts_with(".zdebug") ? 2 : 1);
+  return std::ranges::find(kNames, name) != std::end(kNames);
+}
+
 // Symbol tables with the string tables they link to.
-std::vector<bool> NeededSections(const ElfFile& file) {
+std::vector<bool> NeededSections(const ElfFile& file, Needed what) {
   std::vector<bool> needed(file.sections.size(), false);
   for (std::size_t i = 0; i < file.sections.size(); ++i) {
     const Section& section = file.sections[i];
+    if (what == Needed::kDebugSections && section.has_data && IsDebugSection(section.name)) {
+      needed[i] = true;
+    }
     if (section.type != SHT_SYMTAB && section.type != SHT_DYNSYM) continue;
     if (section.link >= file.sections.size()) continue;
     const Section& strings = file.sections[section.link];
@@ -31,8 +52,8 @@ std::vector<bool> NeededSections(const ElfFile& file) {
   return needed;
 }
 
-void DescribeSections(const ElfFile& file, Inspection& inspection) {
-  const std::vector<bool> needed = NeededSections(file);
+void DescribeSections(const ElfFile& file, Needed what, Inspection& inspection) {
+  const std::vector<bool> needed = NeededSections(file, what);
   symbol::v1::ElfLayout& layout = *inspection.mutable_layout();
   layout.set_elf_class(file.elf_class);
   layout.set_elf_data(file.elf_data);
@@ -40,6 +61,13 @@ void DescribeSections(const ElfFile& file, Inspection& inspection) {
   std::uint64_t data_offset = 0;
   for (std::size_t i = 0; i < file.sections.size(); ++i) {
     const Section& from = file.sections[i];
+    if (from.has_data && IsDebugSection(from.name)) inspection.set_has_debug_sections(true);
+    if (from.has_data && (from.name == ".debug_info" || from.name == ".zdebug_info")) {
+      inspection.set_has_dwarf(true);
+    }
+    if (from.has_data && (from.name == ".debug_info" || from.name == ".zdebug_info")) {
+      inspection.set_has_dwarf(true);
+    }
     symbol::v1::ElfSection& to = *layout.add_sections();
     to.set_name(from.name);
     to.set_type(from.type);
@@ -56,6 +84,24 @@ void DescribeSections(const ElfFile& file, Inspection& inspection) {
     data_offset += from.size;
   }
   inspection.set_put_bytes(data_offset);
+}
+
+// The name, ended by zero, padded to four bytes, then the CRC.
+void DescribeDebugLink(const ByteSource& source, const ElfFile& file, Inspection& inspection) {
+  const Section* section = file.FindSection(".gnu_debuglink");
+  if (section == nullptr || !section->has_data || section->size > kMaxDebugLinkBytes) return;
+  const absl::StatusOr<std::string> bytes = source.Read(section->offset, section->size);
+  if (!bytes.ok()) return;
+  const std::size_t end = bytes->find('\0');
+  const std::size_t crc_at = (end + 4) / 4 * 4;
+  if (end == std::string::npos || crc_at + 4 > bytes->size()) return;
+  const std::string name = bytes->substr(0, end);
+  // A name, never a path.
+  if (name.empty() || name.find('/') != std::string::npos || name == "..") return;
+  std::uint32_t crc = 0;
+  std::memcpy(&crc, bytes->data() + crc_at, sizeof crc);
+  inspection.set_debug_link(name);
+  inspection.set_debug_link_crc(crc);
 }
 
 void DescribeSegments(const ElfFile& file, Inspection& inspection) {
@@ -79,7 +125,7 @@ bool PagesContain(const LoadSegment& segment, std::uint64_t offset, std::uint64_
 
 }  // namespace
 
-absl::StatusOr<Inspection> Inspect(const ByteSource& source) {
+absl::StatusOr<Inspection> Inspect(const ByteSource& source, Needed what) {
   STOKER_ASSIGN_OR_RETURN(const ElfFile file, ReadElfFile(source));
   Inspection inspection;
   inspection.set_type(file.type);
@@ -88,22 +134,26 @@ absl::StatusOr<Inspection> Inspect(const ByteSource& source) {
   key.set_size_bytes(source.size());
   STOKER_ASSIGN_OR_RETURN(const std::uint64_t hash, ContentHash(source));
   key.set_content_hash(hash);
-  DescribeSections(file, inspection);
+  DescribeSections(file, what, inspection);
+  DescribeDebugLink(source, file, inspection);
   DescribeSegments(file, inspection);
   return inspection;
 }
 
-absl::StatusOr<std::string> InspectJob(std::span<const int> fds, std::string_view) {
+absl::StatusOr<std::string> InspectJob(std::span<const int> fds, std::string_view request) {
   if (fds.size() != 1) return InvalidArgument("{} files where one is inspected", fds.size());
   STOKER_ASSIGN_OR_RETURN(const std::unique_ptr<ByteSource> source, OpenFdSource(fds[0]));
-  STOKER_ASSIGN_OR_RETURN(const Inspection inspection, Inspect(*source));
+  STOKER_ASSIGN_OR_RETURN(
+      const Inspection inspection,
+      Inspect(*source, request == kDebugRequest ? Needed::kDebugSections : Needed::kSymbols));
   return inspection.SerializeAsString();
 }
 
 absl::StatusOr<Inspection> InspectInSandbox(sandbox::Sandbox& sandbox, int fd,
-                                            absl::Duration deadline) {
+                                            absl::Duration deadline, Needed what) {
+  const std::string request = what == Needed::kDebugSections ? kDebugRequest : "";
   STOKER_ASSIGN_OR_RETURN(const std::string answer,
-                          sandbox.Run(kInspectJob, std::span(&fd, 1), "", deadline));
+                          sandbox.Run(kInspectJob, std::span(&fd, 1), request, deadline));
   Inspection inspection;
   if (!inspection.ParseFromString(answer)) return DataLoss("the worker sent no inspection");
   if (inspection.file_offset_size() != inspection.layout().sections_size()) {

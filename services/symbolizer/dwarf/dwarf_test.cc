@@ -28,7 +28,7 @@ std::shared_ptr<const Table> TableOf(const std::string& bytes) {
   const elf::MemorySource source(bytes);
   const auto file = elf::ReadElfFile(source);
   EXPECT_TRUE(file.ok()) << file.status();
-  const auto table = MakeElfTable(source, file->sections, file->elf_class);
+  const auto table = MakeElfTable(source, file->sections, file->elf_class, kTableIsFull);
   EXPECT_TRUE(table.ok()) << table.status();
   const std::string path =
       fmt::format("{}/{}_{}.table", ::testing::TempDir(), getpid(), bytes.size());

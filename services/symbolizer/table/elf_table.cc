@@ -88,13 +88,12 @@ absl::Status AddDwarf(DebugSections& debug, const std::vector<elf::Section>& sec
 
 absl::StatusOr<std::string> MakeElfTable(const elf::ByteSource& source,
                                          const std::vector<elf::Section>& sections,
-                                         std::uint8_t elf_class) {
+                                         std::uint8_t elf_class, std::uint32_t flags) {
   STOKER_ASSIGN_OR_RETURN(elf::SymbolList list, elf::ReadSymbols(source, sections, elf_class));
   DebugSections debug(source, sections, elf_class);
   CodeMap map;
   std::string notes;
-  const bool has_dwarf = debug.Has("debug_info");
-  if (has_dwarf) {
+  if (debug.Has("debug_info")) {
     const absl::Status status = AddDwarf(debug, sections, map, notes);
     if (!status.ok()) notes += fmt::format("DWARF: {}; ", Message(status));
   }
@@ -102,8 +101,7 @@ absl::StatusOr<std::string> MakeElfTable(const elf::ByteSource& source,
   if (list.symbols.empty() && map.blocks().empty()) {
     return InvalidArgument("no symbol of a function");
   }
-  return WriteTable(elf::ToFunctionRanges(std::move(list.symbols), sections), map,
-                    has_dwarf ? kTableIsFull : 0, notes);
+  return WriteTable(elf::ToFunctionRanges(std::move(list.symbols), sections), map, flags, notes);
 }
 
 }  // namespace stoker::symbolizer

@@ -57,7 +57,8 @@ int Make(const char* path, const char* table_path) {
   if (!source.ok()) return Fail(source.status());
   const auto file = stoker::elf::ReadElfFile(**source);
   if (!file.ok()) return Fail(file.status());
-  const auto table = stoker::symbolizer::MakeElfTable(**source, file->sections, file->elf_class);
+  const auto table = stoker::symbolizer::MakeElfTable(**source, file->sections, file->elf_class,
+                                                      stoker::symbolizer::kTableIsFull);
   if (!table.ok()) return Fail(table.status());
   std::printf("%zu bytes\n", table->size());
   if (table_path == nullptr) return 0;

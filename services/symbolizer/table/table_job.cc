@@ -36,7 +36,8 @@ elf::Section ToSection(const symbol::v1::ElfSection& from) {
           .has_data = from.has_data()};
 }
 
-absl::StatusOr<std::string> ElfTable(std::span<const int> fds, std::string_view request) {
+absl::StatusOr<std::string> ElfTable(std::span<const int> fds, std::string_view request,
+                                     std::uint32_t flags) {
   symbol::v1::ElfLayout layout;
   if (!layout.ParseFromArray(request.data(), static_cast<int>(request.size()))) {
     return InvalidArgument("the layout is no ElfLayout");
@@ -49,7 +50,15 @@ absl::StatusOr<std::string> ElfTable(std::span<const int> fds, std::string_view 
   for (const symbol::v1::ElfSection& section : layout.sections()) {
     sections.push_back(ToSection(section));
   }
-  return MakeElfTable(*data, sections, static_cast<std::uint8_t>(layout.elf_class()));
+  return MakeElfTable(*data, sections, static_cast<std::uint8_t>(layout.elf_class()), flags);
+}
+
+absl::StatusOr<std::string> SymbolTable(std::span<const int> fds, std::string_view request) {
+  return ElfTable(fds, request, 0);
+}
+
+absl::StatusOr<std::string> DebugTable(std::span<const int> fds, std::string_view request) {
+  return ElfTable(fds, request, kTableIsFull);
 }
 
 absl::StatusOr<std::string> KernelTable(std::span<const int> fds, std::string_view) {
@@ -76,6 +85,9 @@ absl::StatusOr<std::string> KernelTable(std::span<const int> fds, std::string_vi
 
 }  // namespace
 
-sandbox::Jobs TableJobs() { return {{kElfTableJob, ElfTable}, {kKernelTableJob, KernelTable}}; }
+sandbox::Jobs TableJobs() {
+  return {
+      {kElfTableJob, SymbolTable}, {kDebugTableJob, DebugTable}, {kKernelTableJob, KernelTable}};
+}
 
 }  // namespace stoker::symbolizer

@@ -11,11 +11,13 @@
 
 namespace stoker::symbolizer {
 
-// Jobs that make tables from what a collector sent. Both answer with a table's bytes; fds[0] holds
+// Jobs that make tables from what a collector sent. All answer with a table's bytes; fds[0] holds
 // the data chunks.
 //
 // Request: a serialized ElfLayout. INVALID_ARGUMENT when there is no symbol to be read.
 inline constexpr char kElfTableJob[] = "symbols.elf";
+// The same of SYMBOL_DATA_DEBUG_SECTIONS: the table is full, whatever the sections have.
+inline constexpr char kDebugTableJob[] = "symbols.debug";
 // fds[0] is a serialized KernelTable.
 inline constexpr char kKernelTableJob[] = "symbols.kernel";
 
