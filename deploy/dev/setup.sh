@@ -14,7 +14,7 @@ build_packages=(
   clang-19 bpftool libbpf-dev libdw-dev libelf-dev zlib1g-dev
   libabsl-dev libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libyaml-cpp-dev
   prometheus-cpp-dev libsqlite3-dev libre2-dev
-  libzstd-dev libdeflate-dev libxxhash-dev libssl-dev libcurl4-openssl-dev
+  libzstd-dev liblzma-dev libdeflate-dev libxxhash-dev libssl-dev libcurl4-openssl-dev
   libboost-dev libnghttp2-dev libiberty-dev libcap-dev libseccomp-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )

@@ -10,7 +10,9 @@
 #include "services/common/elf/function_ranges.h"
 #include "services/common/elf/section_bytes.h"
 #include "services/common/elf/symbols.h"
+#include "services/common/elf/xz.h"
 #include "services/symbolizer/dwarf/dwarf_reader.h"
+#include "services/symbolizer/go/go_tables.h"
 #include "services/symbolizer/table/code_map.h"
 #include "services/symbolizer/table/table_format.h"
 #include "services/symbolizer/table/table_writer.h"
@@ -20,6 +22,7 @@ namespace {
 
 // All sections of one file together, inflated.
 constexpr std::uint64_t kMaxDebugBytes = std::uint64_t{2} << 30;
+constexpr std::uint64_t kMaxMiniBytes = std::uint64_t{256} << 20;
 
 // Reads a file's debug sections by their names.
 class DebugSections {
@@ -84,6 +87,26 @@ absl::Status AddDwarf(DebugSections& debug, const std::vector<elf::Section>& sec
   return absl::OkStatus();
 }
 
+absl::Status AddGoTables(DebugSections& debug, const std::vector<elf::Section>& sections,
+                         CodeMap& map, std::string& notes) {
+  STOKER_ASSIGN_OR_RETURN(const std::string bytes, debug.Read("gopclntab"));
+  const auto text = std::ranges::find(sections, ".text", &elf::Section::name);
+  if (!ReadGoTables(bytes, text == sections.end() ? 0 : text->address, map)) {
+    notes += ".gopclntab cannot be read as a whole; ";
+  }
+  return absl::OkStatus();
+}
+
+// .gnu_debugdata is an ELF file of its own, with the symbols that .dynsym lacks.
+absl::Status ReadMiniDebugData(DebugSections& debug, std::string& file, elf::SymbolList& list) {
+  STOKER_ASSIGN_OR_RETURN(const std::string packed, debug.Read("gnu_debugdata"));
+  STOKER_ASSIGN_OR_RETURN(file, elf::InflateXz(packed, kMaxMiniBytes));
+  const elf::MemorySource source(file);
+  STOKER_ASSIGN_OR_RETURN(const elf::ElfFile headers, elf::ReadElfFile(source));
+  STOKER_ASSIGN_OR_RETURN(list, elf::ReadSymbols(source, headers.sections, headers.elf_class));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> MakeElfTable(const elf::ByteSource& source,
@@ -91,11 +114,25 @@ absl::StatusOr<std::string> MakeElfTable(const elf::ByteSource& source,
                                          std::uint8_t elf_class, std::uint32_t flags) {
   STOKER_ASSIGN_OR_RETURN(elf::SymbolList list, elf::ReadSymbols(source, sections, elf_class));
   DebugSections debug(source, sections, elf_class);
+  // What the names of its symbols point into.
+  std::string mini_file;
+  elf::SymbolList mini_list;
   CodeMap map;
   std::string notes;
-  if (debug.Has("debug_info")) {
+  if (debug.Has("gnu_debugdata")) {
+    const absl::Status status = ReadMiniDebugData(debug, mini_file, mini_list);
+    if (!status.ok()) notes += fmt::format(".gnu_debugdata: {}; ", Message(status));
+    list.symbols.insert(list.symbols.end(), mini_list.symbols.begin(), mini_list.symbols.end());
+  }
+  const bool has_dwarf = debug.Has("debug_info");
+  if (has_dwarf) {
     const absl::Status status = AddDwarf(debug, sections, map, notes);
     if (!status.ok()) notes += fmt::format("DWARF: {}; ", Message(status));
+  }
+  // Go's own tables say less than its DWARF.
+  if (!has_dwarf && debug.Has("gopclntab")) {
+    const absl::Status status = AddGoTables(debug, sections, map, notes);
+    if (!status.ok()) notes += fmt::format(".gopclntab: {}; ", Message(status));
   }
   map.Finish();
   if (list.symbols.empty() && map.blocks().empty()) {

@@ -167,10 +167,17 @@ absl::StatusOr<std::shared_ptr<const Table>> Table::Open(const std::string& path
     munmap(memory, size);
     return WithContext(columns.status(), path);
   }
-  return std::shared_ptr<const Table>(new Table(bytes, *columns));
+  return std::shared_ptr<const Table>(new Table(bytes, *columns, true));
 }
 
-Table::~Table() { munmap(const_cast<char*>(bytes_.data()), bytes_.size()); }
+absl::StatusOr<std::shared_ptr<const Table>> Table::View(std::string_view bytes) {
+  STOKER_ASSIGN_OR_RETURN(const Columns columns, Parse(bytes));
+  return std::shared_ptr<const Table>(new Table(bytes, columns, false));
+}
+
+Table::~Table() {
+  if (is_mapped_) munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+}
 
 // The index of the last of `begins` that is not after `offset`.
 std::optional<std::uint32_t> Table::LastAtOrBefore(Numbers begins, Numbers buckets,

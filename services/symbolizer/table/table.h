@@ -21,6 +21,8 @@ class Table {
  public:
   // DATA_LOSS when the file is damaged, of another version, or no table.
   static absl::StatusOr<std::shared_ptr<const Table>> Open(const std::string& path);
+  // Of bytes in memory, 8-byte aligned, which are borrowed.
+  static absl::StatusOr<std::shared_ptr<const Table>> View(std::string_view bytes);
   // Checks bytes that a worker wrote.
   static absl::Status Check(std::string_view bytes);
   ~Table();
@@ -89,7 +91,8 @@ class Table {
   static absl::StatusOr<Columns> Parse(std::string_view bytes);
   static void AddSection(const TableSection& section, std::string_view data, Columns& columns);
 
-  Table(std::string_view bytes, const Columns& columns) : bytes_(bytes), columns_(columns) {}
+  Table(std::string_view bytes, const Columns& columns, bool is_mapped)
+      : bytes_(bytes), columns_(columns), is_mapped_(is_mapped) {}
 
   [[nodiscard]] static std::optional<std::uint32_t> LastAtOrBefore(Numbers begins, Numbers buckets,
                                                                    std::uint32_t offset);
@@ -99,6 +102,7 @@ class Table {
 
   const std::string_view bytes_;
   const Columns columns_;
+  const bool is_mapped_;
 };
 
 }  // namespace stoker::symbolizer
