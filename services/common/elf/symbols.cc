@@ -50,7 +50,11 @@ void AddSymbol(const Entry& entry, std::string_view strings, const ExecutableRan
   const unsigned type = ELF64_ST_TYPE(entry.st_info);
   if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE) return;
   if (entry.st_shndx == SHN_UNDEF || !code.Contain(entry.st_value)) return;
-  const std::string_view name = StringAt(strings, entry.st_name, kMaxSymbolNameBytes);
+  std::string_view name = StringAt(strings, entry.st_name, kMaxSymbolNameBytes);
+  // .symtab has versions in its names, `malloc@@GLIBC_2.2.5`, and .dynsym has them elsewhere.
+  if (const std::size_t version = name.find('@', 1); version != std::string_view::npos) {
+    name = name.substr(0, version);
+  }
   if (name.empty() || IsAssemblerMark(name)) return;
   list.symbols.push_back({.address = entry.st_value,
                           .size = entry.st_size,
