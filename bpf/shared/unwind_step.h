@@ -208,13 +208,19 @@ static inline int stoker_frame_pointer_step(stoker_tables tables, struct stoker_
   if (bp == 0 && stop == STOKER_STOP_FRAME_POINTERS_END) {
     return stoker_end(walk, STOKER_STOP_COMPLETE);
   }
-  if ((bp & 7) != 0 || bp < sp || bp - sp > STOKER_MAX_FRAME_BYTES) return stoker_end(walk, stop);
+  /* By convention the chain also leads from one stack to another, as Go's systemstack does. */
+  int far = bp < sp || bp - sp > STOKER_MAX_FRAME_BYTES;
+  if ((bp & 7) != 0 || (far && stop != STOKER_STOP_FRAME_POINTERS_END)) {
+    return stoker_end(walk, stop);
+  }
   if (stoker_read_word(walk, bp, &next) || stoker_read_word(walk, bp + 8, &caller)) {
-    return stoker_end(walk, STOKER_STOP_READ_FAILED);
+    /* Far away it may be no address at all. */
+    return stoker_end(walk, far ? stop : STOKER_STOP_READ_FAILED);
   }
   if (caller == 0 && stop == STOKER_STOP_FRAME_POINTERS_END) {
     return stoker_end(walk, STOKER_STOP_COMPLETE);
   }
+  if (far && next != 0 && (next <= bp || (next & 7) != 0)) return stoker_end(walk, stop);
   if (!stoker_enter_mapping(tables, walk, caller - 1)) return stoker_end(walk, stop);
   return stoker_enter_caller(walk, caller, bp + 16, next);
 }

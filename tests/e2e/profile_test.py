@@ -70,6 +70,10 @@ class ProfileTest(unittest.TestCase):
         """main → work → hot with its share, and samples × period are the CPU time it used."""
         self.check_shares("hot", ("main", "work", "hot", "cold"), run_fixture("hot"))
 
+    def test_1_without_frame_pointers(self):
+        """The same of a program that keeps no frame pointers."""
+        self.check_shares("hot-bare", ("main", "work", "hot", "cold"), run_fixture("hot-bare"))
+
     def test_2_go_program(self):
         """The same of a Go program."""
         self.check_shares("hot-go", ("main.main", "main.work", "main.hot", "main.cold"),

@@ -218,6 +218,25 @@ TEST_F(StackWalkTest, FramePointersWhereNothingElseIsKnown) {
   EXPECT_EQ(Walk().stop, STOKER_STOP_COMPLETE);
 }
 
+TEST_F(StackWalkTest, FramePointersLeadToAnotherStackByConventionOnly) {
+  // The chain goes below the stack pointer, as from Go's system stack to a goroutine's.
+  Function({.cfa = STOKER_CFA_FRAME_POINTER});
+  Function(kEnd);
+  registers_.value[STOKER_REGISTER_SP] = kStack + 0x800;
+  registers_.value[STOKER_REGISTER_BP] = kStack + 0x100;
+  Word(0x100, kStack + 0x200);
+  Word(0x108, F(1));
+  EXPECT_THAT(Walk().frames, ElementsAre(F(0), F(1)));
+  EXPECT_EQ(Walk().stop, STOKER_STOP_COMPLETE);
+  // Not when the chain turns back.
+  Word(0x100, kStack + 0x80);
+  EXPECT_EQ(Walk().stop, STOKER_STOP_FRAME_POINTERS_END);
+  // Nor where nothing says that there is one.
+  Word(0x100, kStack + 0x200);
+  rules_[0] = {};
+  EXPECT_EQ(Walk().stop, STOKER_STOP_NO_RULE);
+}
+
 TEST_F(StackWalkTest, EachEndSaysWhy) {
   Function(Sp(8));
   Word(0, kJit - 1);
