@@ -26,6 +26,20 @@ void StoreBody(stoker_unwind_page& page, std::uint64_t body) {
   std::atomic_ref<__u64>(page.body).store(body, std::memory_order_release);
 }
 
+// The ELF virtual address of an executable mapping's first byte. Its page may begin with the end of
+// a segment that is not executable, whose address would be another.
+std::optional<std::uint64_t> ElfStart(const Binary& binary, std::uint64_t file_offset) {
+  for (const elf::LoadSegment& segment : binary.inspection.load_segments()) {
+    constexpr std::uint32_t kExecutable = 1;
+    if ((segment.flags() & kExecutable) == 0 || segment.address() < segment.offset()) continue;
+    const std::uint64_t first = segment.offset() / kPageBytes * kPageBytes;
+    const std::uint64_t end = segment.offset() + segment.file_size();
+    if (file_offset < first || file_offset >= end) continue;
+    return segment.address() - segment.offset() + file_offset;
+  }
+  return elf::ElfAddress(binary.inspection, 0, file_offset, 0);
+}
+
 stoker_unwind_mapping MakeMapping(std::uint64_t start, std::uint64_t end, std::uint64_t elf,
                                   std::uint32_t directory, stoker_unwind_kind kind) {
   return {.key = start / kPageBytes << STOKER_UNWIND_KEY_SHIFT | std::uint64_t{directory} << 4 |
@@ -149,9 +163,8 @@ bool Publisher::AddMapping(PublishedImage& image, const Image::Mapping& mapping,
                              has_bytes ? STOKER_UNWIND_PENDING : STOKER_UNWIND_FRAME_POINTERS));
     return true;
   }
-  const auto elf = binary->unreadable_reason.empty()
-                       ? elf::ElfAddress(binary->inspection, start, file_offset, start)
-                       : std::nullopt;
+  const auto elf =
+      binary->unreadable_reason.empty() ? ElfStart(*binary, file_offset) : std::nullopt;
   if (!elf || *elf % kPageBytes != 0 || *elf / kPageBytes > UINT32_MAX) {
     to.push_back(MakeMapping(start, end, 0, 0, STOKER_UNWIND_FRAME_POINTERS));
     return true;
@@ -229,8 +242,7 @@ Publisher::Fill Publisher::FillPage(const PublishedImage& image, std::uint64_t a
   // Not asked for yet, or not answered.
   if (binary == nullptr) return Fill::kLater;
   if (!binary->unreadable_reason.empty()) return Fill::kNever;
-  const auto elf = elf::ElfAddress(binary->inspection, mapping->place.start,
-                                   mapping->place.file_offset, mapping->place.start);
+  const auto elf = ElfStart(*binary, mapping->place.file_offset);
   if (!elf) return Fill::kNever;
   File& file = FileOf(binary, now);
   if (!file.answered) return Fill::kLater;
