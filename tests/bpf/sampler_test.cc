@@ -80,7 +80,9 @@ TEST(Sampler, CountsTimesPeriodAreCpuTime) {
   EXPECT_NEAR(absl::FDivDuration(sampled, used), 1.0, 0.01)
       << sampled << " sampled, " << used << " used";
   EXPECT_GT(count.with_user_stack, count.samples * 95 / 100);
-  EXPECT_GT(count.whole, count.with_user_stack * 99 / 100) << ::testing::PrintToString(count.stops);
+  // Before the new image is known, up to 100 ms, only some stacks a second are kept to be unwound
+  // later: at this rate not all.
+  EXPECT_GT(count.whole, count.with_user_stack * 97 / 100) << ::testing::PrintToString(count.stops);
   EXPECT_EQ(count.exits, 1);
   EXPECT_EQ((*live)->sampler().ReadStats()[STOKER_STAT_RING_FULL], 0u);
   // work() calls hot() at one place, with 70 % of the time.
