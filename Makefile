@@ -1,6 +1,6 @@
 # What people run. Each line is a few words over Bazel; CI runs the same.
 .DEFAULT_GOAL := help
-.PHONY: help setup up build test check lint format bench fuzz soak update-goldens clean
+.PHONY: help setup up build test test-kernels check lint format bench fuzz soak update-goldens clean
 
 # Seconds each fuzz target runs.
 TIME ?= 60
@@ -42,6 +42,10 @@ bench: setup ## Benchmarks and the agent's cost under load, summary in docs/oper
 fuzz: ## Run every fuzz target for TIME seconds under ASan and UBSan
 	@deploy/dev/setup.sh lint
 	@deploy/dev/fuzz.sh $(TIME)
+
+test-kernels: ## Load, attach and follow stacks on Debian's kernels 5.10, 6.1 and 6.12, in virtual machines (root)
+	@deploy/dev/setup.sh test
+	@deploy/dev/test_kernels.sh
 
 soak: setup ## Run the lab under load for TIME seconds, killing processes; checks conservation
 	@deploy/dev/soak.sh $(TIME)

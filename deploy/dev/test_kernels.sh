@@ -6,13 +6,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# Debian's release and the kernel series it brings.
+# Debian's release and the kernel series it brings. Linux before 5.15 is refused in one sentence.
 declare -A suites=(
   [bullseye]="5.10" [bookworm]="6.1" [bookworm-backports]="6.12"
 )
+refusal="needs Linux 5.15 or later; this kernel is 5.10"
 releases=("$@")
 [ "${#releases[@]}" -gt 0 ] || releases=(bullseye bookworm bookworm-backports)
 tests=(sampler_test)
+# Timers of a virtual machine are late: what is measured against time is left out.
+filter=Sampler.StacksAreWhole:Sampler.TakesNothingOnceStopped
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/stoker-kernels
 
 install_packages() {
@@ -27,12 +30,13 @@ install_packages() {
 # Takes the kernel's package out of a release, apart from what the machine has installed; prints the
 # kernel's path.
 kernel_of() {
-  local release=$1 apt="$cache/apt-$1" image package
+  local release=$1 apt="$cache/apt-$1" image package mirror
   mkdir -p "$apt/lists/partial" "$apt/archives/partial"
   image=$(find "$cache/$release" -name 'vmlinuz-*' -print -quit 2>/dev/null || true)
   if [ -z "$image" ]; then
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-      "http://deb.debian.org/debian $release main" >"$apt/sources.list"
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(CREATED_BY)' | awk '$2 == "Packages" {print $1; exit}')
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $release main" \
+      >"$apt/sources.list"
     local options=(-qq -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt" -o Dir::Etc::SourceParts=-
       -o "Dir::Etc::SourceList=$apt/sources.list" -o APT::Sandbox::User=root -o "Dir::State::status=/dev/null")
     apt-get "${options[@]}" update >&2
@@ -62,21 +66,20 @@ make_root() {
     mkdir -p "$root$(dirname "$library")"
     cp -L "$library" "$root$library"
   done
-  cat >"$root/init" <<'INIT'
+  cat >"$root/init" <<INIT
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/bin TEST_TMPDIR=/tmp
+export PATH=/bin TEST_TMPDIR=/tmp GTEST_FILTER=$filter
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 ip link set lo up 2>/dev/null
-echo "kernel $(uname -r)"
+echo "kernel \$(uname -r)"
 status=0
 for test in /tests/*; do
-  name=$(basename "$test")
-  cd "$test" && "./tests/bpf/$name" || status=1
+  cd "\$test" && "./tests/bpf/\$(basename "\$test")" || status=1
 done
-echo "stoker-test-kernels: exit $status"
+echo "stoker-test-kernels: exit \$status"
 poweroff -f
 INIT
   chmod +x "$root/init"
@@ -101,7 +104,10 @@ for release in "${releases[@]}"; do
     -kernel "$image" -initrd "$scratch/root.gz" -append "console=ttyS0 quiet panic=-1" \
     </dev/null >"$log" 2>&1 || true
   if grep -q 'stoker-test-kernels: exit 0' "$log"; then
-    grep -E '^kernel |PASSED|SKIPPED' "$log"
+    grep -E 'kernel [0-9]|PASSED|SKIPPED' "$log"
+    passed=$((passed + 1))
+  elif [ "$release" = bullseye ] && grep -q "$refusal" "$log"; then
+    echo "refused: $refusal"
     passed=$((passed + 1))
   else
     tail -60 "$log"

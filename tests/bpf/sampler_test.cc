@@ -59,32 +59,46 @@ absl::Duration RunUntilEnd(LiveUnwinder& live, pid_t pid) {
   return absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
 }
 
-TEST(Sampler, CountsTimesPeriodAreCpuTime) {
-  if (geteuid() != 0) GTEST_SKIP() << "BPF needs root";
-  CountOf count;
+// Samples the program for `seconds`, its tables made before; the CPU time that it used.
+absl::Duration SampleProgram(const char* seconds, CountOf& count) {
   std::uint32_t pid = 0;
   auto live = LiveUnwinder::Start(kRate, ::testing::TempDir() + "/tables",
                                   [&](const ProcessPtr&, const RawSample& sample) {
                                     if (sample.pid == pid) count.Add(sample);
                                   });
-  ASSERT_TRUE(live.ok()) << live.status();
+  EXPECT_TRUE(live.ok()) << live.status();
+  if (!live.ok()) return absl::ZeroDuration();
   (*live)->on_exit = [&](std::uint32_t ended) { count.exits += ended == pid ? 1 : 0; };
-  // Its tables are made.
   RunUntilEnd(**live, StartProgram(kWarmUpSeconds));
-  const pid_t program = StartProgram(kSeconds);
+  const pid_t program = StartProgram(seconds);
   pid = static_cast<std::uint32_t>(program);
   const absl::Duration used = RunUntilEnd(**live, program);
   (*live)->Stop();
+  EXPECT_EQ((*live)->sampler().ReadStats()[STOKER_STAT_RING_FULL], 0u);
+  return used;
+}
+
+TEST(Sampler, CountsTimesPeriodAreCpuTime) {
+  if (geteuid() != 0) GTEST_SKIP() << "BPF needs root";
+  CountOf count;
+  const absl::Duration used = SampleProgram(kSeconds, count);
   const absl::Duration sampled =
       absl::Nanoseconds(static_cast<std::int64_t>(count.samples) * Sampler::PeriodNs(kRate));
   EXPECT_NEAR(absl::FDivDuration(sampled, used), 1.0, 0.01)
       << sampled << " sampled, " << used << " used";
+  EXPECT_EQ(count.exits, 1);
+}
+
+// Also on kernels whose timers are late, in a virtual machine: `make test-kernels`.
+TEST(Sampler, StacksAreWhole) {
+  if (geteuid() != 0) GTEST_SKIP() << "BPF needs root";
+  CountOf count;
+  SampleProgram(kSeconds, count);
+  ASSERT_GT(count.samples, 100u);
   EXPECT_GT(count.with_user_stack, count.samples * 95 / 100);
   // Before the new image is known, up to 100 ms, only some stacks a second are kept to be unwound
   // later: at this rate not all.
   EXPECT_GT(count.whole, count.with_user_stack * 97 / 100) << ::testing::PrintToString(count.stops);
-  EXPECT_EQ(count.exits, 1);
-  EXPECT_EQ((*live)->sampler().ReadStats()[STOKER_STAT_RING_FULL], 0u);
   // work() calls hot() at one place, with 70 % of the time.
   std::uint64_t most = 0;
   for (const auto& [address, samples] : count.by_caller) most = std::max(most, samples);
