@@ -65,7 +65,7 @@ class DoctorTest(unittest.TestCase):
         def told():
             code, answer = pipeline.ask_gateway("GET", "/api/doctor")
             return code == 200 and "endpoint.unreachable" in problems(json.loads(answer)["checks"])
-        wait_for("/api/doctor", told, 60)
+        wait_for("/api/doctor", told, 90)
         path = os.path.join(pipeline.run_dir, "doctor.json")
         with open(path, encoding="utf-8") as file:
             self.assertIn("endpoint.unreachable", problems(json.load(file)["checks"]))

@@ -1,5 +1,6 @@
 #include "services/cli/doctor/doctor_refresher.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -15,6 +16,8 @@ namespace stoker::cli {
 namespace {
 
 constexpr absl::Duration kBetween = absl::Seconds(10);
+// While nothing changes, looks come ever less often: one costs a tenth of a second of CPU.
+constexpr absl::Duration kAtRest = absl::Minutes(1);
 // Short after the start: the page is looked at then.
 constexpr absl::Duration kFirst = absl::Seconds(3);
 
@@ -57,24 +60,26 @@ void DoctorRefresher::RequestStop() {
 
 void DoctorRefresher::Run() {
   if (stop_.WaitForNotificationWithTimeout(kFirst)) return;
+  absl::Duration pause = kBetween;
   do {
-    Refresh();
-  } while (!stop_.WaitForNotificationWithTimeout(kBetween));
+    pause = Refresh() ? kBetween : std::min(pause * 2, kAtRest);
+  } while (!stop_.WaitForNotificationWithTimeout(pause));
 }
 
-void DoctorRefresher::Refresh() {
+bool DoctorRefresher::Refresh() {
   InstanceView view = parts_.look();
   // The first look has nothing to compare with.
   view.metrics_before = std::exchange(metrics_before_, view.metrics);
   std::string text = ToJson(Diagnose(host_, options_, view))
                          .dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
-  if (text == written_) return;
+  if (text == written_) return false;
   if (const absl::Status status = Replace(path_, text); !status.ok()) {
     log::Warn("doctor's file not written", {{"error", status}});
-    return;
+    return false;
   }
   written_ = text;
   parts_.tell(std::move(text));
+  return true;
 }
 
 }  // namespace stoker::cli

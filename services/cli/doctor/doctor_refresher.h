@@ -13,9 +13,9 @@
 
 namespace stoker::cli {
 
-// Keeps the file that tells the store's page how what runs and its host are: checks every 10 s on a
-// thread of its own, replaces the file when it says something else, and hands the text on. Until
-// destroyed.
+// Keeps the file that tells the store's page how what runs and its host are: checks every 10 s to
+// 60 s on a thread of its own, replaces the file when it says something else, and hands the text
+// on. Until destroyed.
 class DoctorRefresher {
  public:
   struct Parts {
@@ -35,7 +35,8 @@ class DoctorRefresher {
 
  private:
   void Run();
-  void Refresh();
+  // True: there was something new.
+  bool Refresh();
 
   const Host& host_;
   const DiagnoseOptions options_;
