@@ -11,8 +11,9 @@ namespace stoker::elf {
 // the cursor for good, so that a run of reads is checked once. Borrows the bytes.
 class Cursor {
  public:
+  // Bytes that are nowhere are none somewhere: nullptr takes part in no arithmetic.
   explicit Cursor(std::string_view bytes, std::uint64_t position = 0)
-      : begin_(bytes.data()), at_(bytes.data()), end_(bytes.data() + bytes.size()) {
+      : begin_(bytes.empty() ? "" : bytes.data()), at_(begin_), end_(begin_ + bytes.size()) {
     Skip(position);
   }
 

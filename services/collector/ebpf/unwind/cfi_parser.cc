@@ -8,9 +8,9 @@
 
 #include <dwarf.h>
 
-#include "services/collector/ebpf/unwind/cursor.h"
 #include "services/collector/ebpf/unwind/expression.h"
 #include "services/collector/ebpf/unwind/frame_state.h"
+#include "services/common/elf/cursor.h"
 
 namespace stoker::ebpf::unwind {
 namespace {
@@ -38,7 +38,7 @@ struct Cie {
 };
 
 // A pointer as exception handling encodes it, at ELF virtual address `address`.
-std::optional<std::uint64_t> ReadPointer(Cursor& cursor, std::uint8_t encoding,
+std::optional<std::uint64_t> ReadPointer(elf::Cursor& cursor, std::uint8_t encoding,
                                          std::uint64_t address) {
   if (encoding == DW_EH_PE_omit || (encoding & DW_EH_PE_indirect) != 0) return std::nullopt;
   std::uint64_t value = 0;
@@ -119,7 +119,7 @@ class Program {
 
   // The CIE's: only the state counts. False when they are malformed.
   bool RunInitial(std::string_view instructions) {
-    Cursor cursor(instructions);
+    elf::Cursor cursor(instructions);
     while (!cursor.empty()) {
       if (!Step(cursor, cursor.Byte(), nullptr)) return false;
     }
@@ -130,7 +130,7 @@ class Program {
   // when they are malformed: the rows up to there stand.
   bool Run(std::string_view instructions, std::uint64_t instructions_address,
            std::uint64_t text_base, std::uint32_t begin, std::uint32_t end, RowSet& rows) {
-    Cursor cursor(instructions);
+    elf::Cursor cursor(instructions);
     address_ = instructions_address;
     base_ = text_base;
     at_ = begin;
@@ -168,7 +168,7 @@ class Program {
     return true;
   }
 
-  bool SetLocation(Cursor& cursor, RowSet* rows) {
+  bool SetLocation(elf::Cursor& cursor, RowSet* rows) {
     const std::uint64_t here = address_ + cursor.position();
     const auto target = ReadPointer(cursor, cie_.encoding, here);
     if (rows == nullptr || !target || *target < base_ + at_) return false;
@@ -233,7 +233,7 @@ class Program {
   }
 
   // A row is appended by what moves on; without `rows` nothing may.
-  bool Step(Cursor& cursor, std::uint8_t op, RowSet* rows) {
+  bool Step(elf::Cursor& cursor, std::uint8_t op, RowSet* rows) {
     const std::uint8_t low = op & 0x3f;
     switch (op & 0xc0) {
       case DW_CFA_advance_loc:
@@ -247,7 +247,7 @@ class Program {
     }
   }
 
-  bool StepExtended(Cursor& cursor, std::uint8_t op, RowSet* rows) {
+  bool StepExtended(elf::Cursor& cursor, std::uint8_t op, RowSet* rows) {
     switch (op) {
       case DW_CFA_nop:
         return true;
@@ -277,7 +277,7 @@ class Program {
   }
 
   // False also where `op` is of no CFA.
-  bool StepCfa(Cursor& cursor, std::uint8_t op) {
+  bool StepCfa(elf::Cursor& cursor, std::uint8_t op) {
     switch (op) {
       case DW_CFA_def_cfa: {
         const std::uint64_t reg = cursor.Unsigned();
@@ -302,7 +302,7 @@ class Program {
     }
   }
 
-  bool StepRegister(Cursor& cursor, std::uint8_t op) {
+  bool StepRegister(elf::Cursor& cursor, std::uint8_t op) {
     if (op < DW_CFA_offset_extended || (op > DW_CFA_val_expression && op != kNegativeOffset)) {
       return false;
     }
@@ -346,12 +346,12 @@ class Program {
     }
   }
 
-  [[nodiscard]] Offset UnsignedScaled(Cursor& cursor) const {
+  [[nodiscard]] Offset UnsignedScaled(elf::Cursor& cursor) const {
     const std::uint64_t number = cursor.Unsigned();
     if (number > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) return {};
     return Scaled(static_cast<std::int64_t>(number), cie_.data_alignment);
   }
-  static Offset UnsignedOffset(Cursor& cursor) {
+  static Offset UnsignedOffset(elf::Cursor& cursor) {
     const std::uint64_t number = cursor.Unsigned();
     if (number > std::uint64_t{std::numeric_limits<std::int32_t>::max()}) return {};
     return {true, static_cast<std::int32_t>(number)};
@@ -391,7 +391,7 @@ class Parser {
         rows_(rows) {}
 
   std::vector<std::size_t> Run() {
-    Cursor cursor(section_.bytes);
+    elf::Cursor cursor(section_.bytes);
     while (cursor.left() >= sizeof(std::uint32_t)) {
       if (rows_.Full()) {
         rows_.overflow = true;
@@ -411,7 +411,7 @@ class Parser {
   };
 
   // False at the section's end.
-  static std::optional<Header> ReadHeader(Cursor& cursor) {
+  static std::optional<Header> ReadHeader(elf::Cursor& cursor) {
     Header header;
     header.size = cursor.Number<std::uint32_t>();
     header.is_64 = header.size == 0xffff'ffff;
@@ -421,7 +421,7 @@ class Parser {
     return header;
   }
 
-  bool Entry(Cursor& cursor) {
+  bool Entry(elf::Cursor& cursor) {
     const std::optional<Header> header = ReadHeader(cursor);
     if (!header) {
       if (section_.has_known_size) ++rows_.malformed;
@@ -429,7 +429,7 @@ class Parser {
     }
     // The linker joins sections that each end so.
     if (header->size == 0) return section_.has_known_size;
-    Cursor body(cursor.Bytes(header->size));
+    elf::Cursor body(cursor.Bytes(header->size));
     const std::uint64_t id =
         header->is_64 ? body.Number<std::uint64_t>() : body.Number<std::uint32_t>();
     if (!body.ok() || IsCie(id, header->is_64)) return true;
@@ -463,10 +463,10 @@ class Parser {
   [[nodiscard]] Cie ReadCie(std::uint64_t offset) {
     Cie cie;
     if (offset >= section_.bytes.size()) return cie;
-    Cursor cursor(section_.bytes.substr(offset));
+    elf::Cursor cursor(section_.bytes.substr(offset));
     const std::optional<Header> header = ReadHeader(cursor);
     if (!header || header->size > kMaxCieBytes) return cie;
-    Cursor body(cursor.Bytes(header->size));
+    elf::Cursor body(cursor.Bytes(header->size));
     const std::uint64_t id =
         header->is_64 ? body.Number<std::uint64_t>() : body.Number<std::uint32_t>();
     if (!IsCie(id, header->is_64) || !ReadCieFields(body, cie)) return cie;
@@ -478,7 +478,7 @@ class Parser {
     return cie;
   }
 
-  static bool ReadCieFields(Cursor& body, Cie& cie) {
+  static bool ReadCieFields(elf::Cursor& body, Cie& cie) {
     const std::uint8_t version = body.Byte();
     if (version != 1 && version != 3 && version != 4) return false;
     std::string_view augmentation = body.Text();
@@ -498,7 +498,7 @@ class Parser {
     return ReadAugmentation(body, augmentation, cie) && body.ok();
   }
 
-  static bool ReadAugmentation(Cursor& body, std::string_view augmentation, Cie& cie) {
+  static bool ReadAugmentation(elf::Cursor& body, std::string_view augmentation, Cie& cie) {
     if (augmentation.empty()) return true;
     if (!augmentation.starts_with('z')) {
       // As assemblers write .debug_frame: letters that have no data.
@@ -506,7 +506,7 @@ class Parser {
       return augmentation.find_first_not_of("SB") == std::string_view::npos;
     }
     cie.has_data = true;
-    Cursor data(body.Bytes(body.Unsigned()));
+    elf::Cursor data(body.Bytes(body.Unsigned()));
     for (const char letter : augmentation.substr(1)) {
       switch (letter) {
         case 'R':
@@ -537,7 +537,7 @@ class Parser {
   }
 
   // True when nothing was wrong with it.
-  bool Function(Cursor& body, std::uint64_t body_offset, const Cie& cie) {
+  bool Function(elf::Cursor& body, std::uint64_t body_offset, const Cie& cie) {
     if (!cie.valid) return false;
     const std::uint64_t field = section_.address + body_offset + body.position();
     const auto begin = ReadPointer(body, cie.encoding, field);
@@ -553,7 +553,7 @@ class Parser {
     return true;
   }
 
-  void AddFunction(Cursor& body, std::uint64_t body_offset, const Cie& cie, std::uint32_t from,
+  void AddFunction(elf::Cursor& body, std::uint64_t body_offset, const Cie& cie, std::uint32_t from,
                    std::uint32_t size) {
     RowRange range = {.begin = from,
                       .end = from + size,

@@ -9,13 +9,13 @@
 #include <elf.h>
 
 #include "services/collector/ebpf/unwind/cfi_parser.h"
-#include "services/collector/ebpf/unwind/cursor.h"
 #include "services/collector/ebpf/unwind/debug_section.h"
 #include "services/collector/ebpf/unwind/go_binary.h"
 #include "services/collector/ebpf/unwind/go_line_table.h"
 #include "services/collector/ebpf/unwind/loaded_bytes.h"
 #include "services/collector/ebpf/unwind/undescribed_code.h"
 #include "services/common/base/status.h"
+#include "services/common/elf/cursor.h"
 #include "services/common/elf/elf_file.h"
 
 namespace stoker::ebpf::unwind {
@@ -75,7 +75,7 @@ absl::StatusOr<LoadedCfi> FindByHeader(const elf::ByteSource& source, const elf:
     if (header.type != PT_GNU_EH_FRAME || header.file_size < 8) continue;
     STOKER_ASSIGN_OR_RETURN(const std::string bytes, source.Read(header.offset, 8));
     // Version 1, and the one encoding that linkers write: relative to itself, four bytes.
-    Cursor cursor(bytes);
+    elf::Cursor cursor(bytes);
     if (cursor.Byte() != 1 || cursor.Byte() != 0x1b) continue;
     cursor.Skip(2);
     const std::uint64_t address =

@@ -7,7 +7,7 @@
 
 #include <dwarf.h>
 
-#include "services/collector/ebpf/unwind/cursor.h"
+#include "services/common/elf/cursor.h"
 
 namespace stoker::ebpf::unwind {
 namespace {
@@ -122,7 +122,7 @@ class Evaluator {
     return true;
   }
 
-  Cursor cursor_;
+  elf::Cursor cursor_;
   std::array<Value, 8> stack_;
   std::size_t depth_ = 0;
 };
@@ -131,7 +131,7 @@ class Evaluator {
 // plus.
 std::optional<CfaState> PltStub(std::string_view expression, const Machine& machine) {
   if (machine.elf_machine != EM_X86_64) return std::nullopt;
-  Cursor cursor(expression);
+  elf::Cursor cursor(expression);
   if (cursor.Byte() != DW_OP_breg7) return std::nullopt;
   const std::int64_t offset = cursor.Signed();
   if (cursor.Byte() != DW_OP_breg16 || cursor.Signed() != 0) return std::nullopt;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "services/collector/ebpf/unwind/cursor.h"
+#include "services/common/elf/cursor.h"
 
 namespace stoker::ebpf::unwind {
 namespace {
@@ -70,7 +70,7 @@ std::string_view From(std::string_view bytes, std::uint64_t offset) {
 }
 
 std::uint32_t Word(std::string_view bytes, std::uint64_t offset) {
-  return Cursor(From(bytes, offset)).Number<std::uint32_t>();
+  return elf::Cursor(From(bytes, offset)).Number<std::uint32_t>();
 }
 
 // The rule where sp lies `delta` bytes below the return address. Go pushes bp right under that in
@@ -95,7 +95,7 @@ std::optional<GoLineTable> GoLineTable::Open(std::string_view bytes) {
 }
 
 bool GoLineTable::ReadHeader() {
-  Cursor cursor(bytes_);
+  elf::Cursor cursor(bytes_);
   switch (cursor.Number<std::uint32_t>()) {
     case kMagic116:
       layout_ = Layout::k116;
@@ -135,7 +135,7 @@ bool GoLineTable::ReadHeader() {
 
 std::uint64_t GoLineTable::EntryAt(std::uint64_t index) const {
   if (IsRelative()) return Word(functions_, index * 8);
-  return Cursor(From(functions_, index * 16)).Number<std::uint64_t>();
+  return elf::Cursor(From(functions_, index * 16)).Number<std::uint64_t>();
 }
 
 std::optional<GoLineTable::Function> GoLineTable::ReadFunction(std::uint64_t index) const {
@@ -143,8 +143,8 @@ std::optional<GoLineTable::Function> GoLineTable::ReadFunction(std::uint64_t ind
   if (function.end <= function.entry) return std::nullopt;
   const std::uint64_t offset =
       IsRelative() ? Word(functions_, index * 8 + 4)
-                   : Cursor(From(functions_, index * 16 + 8)).Number<std::uint64_t>();
-  Cursor cursor(From(functions_, offset));
+                   : elf::Cursor(From(functions_, index * 16 + 8)).Number<std::uint64_t>();
+  elf::Cursor cursor(From(functions_, offset));
   cursor.Skip(IsRelative() ? 4 : 8);  // entry
   function.name = cursor.Number<std::uint32_t>();
   cursor.Skip(8);  // args, deferreturn
@@ -159,7 +159,7 @@ std::optional<GoLineTable::Function> GoLineTable::ReadFunction(std::uint64_t ind
 
 std::string_view GoLineTable::NameOf(const Function& function) const {
   // Longer names are of no function that counts here.
-  return Cursor(From(names_, function.name).substr(0, 64)).Text();
+  return elf::Cursor(From(names_, function.name).substr(0, 64)).Text();
 }
 
 // Adds functions one by one.
@@ -231,7 +231,7 @@ class GoLineTable::RowAdder {
       range_.end = range_.begin;
       return;
     }
-    Cursor values(From(table_.value_tables_, sp_table));
+    elf::Cursor values(From(table_.value_tables_, sp_table));
     std::int64_t delta = -1;
     std::uint32_t at = range_.begin;
     for (bool first = true; at < range_.end; first = false) {
