@@ -79,7 +79,8 @@ absl::Status LiveConfiguration::HandOver(ConfigurationPtr configuration) {
 
 void LiveConfiguration::OnContentsChanged() {
   absl::MutexLock lock(&mutex_);
-  if (current_ == nullptr) return;
+  // Stopped: what is in force may be gone already.
+  if (sink_ == nullptr || current_ == nullptr) return;
   if (const absl::Status status = HandOver(current_); !status.ok()) {
     log::Error("a change of contents was not taken over", {{"error", status}});
   }

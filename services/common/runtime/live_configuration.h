@@ -37,6 +37,9 @@ class LiveConfiguration {
   // `path`: a file, a folder or a snapshot (config/snapshot.h). Borrows machine and clock.
   LiveConfiguration(std::string path, const config::Environment& machine, Clock& clock,
                     Events events);
+  ~LiveConfiguration() { Stop(); }
+  LiveConfiguration(const LiveConfiguration&) = delete;
+  LiveConfiguration& operator=(const LiveConfiguration&) = delete;
 
   // Loads and hands over. Values that are written out are checked too: a start with a wrong one
   // fails, while a reload with it changes all components but one.
