@@ -49,7 +49,6 @@ std::map<std::string, std::vector<std::string>> Details(const json& state) {
         "{} targets, {} samples taken, {} batches waiting", each.value("targets", 0),
         each.value("samples_taken", std::uint64_t{0}), each.value("queued_batches", 0)));
   }
-  std::map<std::string, std::uint64_t> backlog;
   for (const json& each : List(state, "forwarder", "forwarder", "endpoints")) {
     details[Text(each, "component")].push_back(fmt::format("{} profiles sent, {} waiting",
                                                            each.value("sent", std::uint64_t{0}),
