@@ -34,6 +34,7 @@ struct mm_struct;
 struct task_struct {
   int pid;
   int tgid;
+  char comm[16];
   struct task_struct* group_leader;
   struct mm_struct* mm;
   /* Nanoseconds of CLOCK_BOOTTIME; kernel 5.5 and later. */

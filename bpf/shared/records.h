@@ -40,7 +40,9 @@ enum stoker_stop {
   STOKER_STOP_PROGRAM_LIMIT = 11,
   /* A 32-bit task. */
   STOKER_STOP_COMPAT_TASK = 12,
-  STOKER_STOP_COUNT = 13,
+  /* An interpreter's own data did not make sense. */
+  STOKER_STOP_INTERPRETER_DATA = 13,
+  STOKER_STOP_COUNT = 14,
 };
 
 /* The kernel's own limit, /proc/sys/kernel/perf_event_max_stack. */
@@ -51,22 +53,30 @@ enum stoker_stop {
 #define STOKER_STACK_PAGE_BYTES 4096
 #define STOKER_STACK_PAGES 4
 
+#define STOKER_COMM_BYTES 16
+
 struct stoker_record {
   __u32 kind;
   /* Of the thread group, in the first pid namespace. */
   __u32 pid;
-  /* When the process started: nanoseconds of CLOCK_BOOTTIME. Of SAMPLE and DEFERRED only. */
+  /* What follows is of samples only. When the process started: nanoseconds of CLOCK_BOOTTIME. */
   __u64 start_ns;
+  __u32 tid;
+  __u32 unused;
+  /* The thread's name, with its 0. */
+  char comm[STOKER_COMM_BYTES];
 };
 
 struct stoker_sample {
   struct stoker_record record;
   __u16 kernel_frames;
+  /* Words of `frames` that the user's part takes. */
   __u16 user_frames;
   /* enum stoker_stop */
   __u32 stop;
   /* The kernel's frames, then the user's, each with the innermost first: the instruction, then
-   * return addresses. Only so many as counted above are written. */
+   * return addresses; and what interpreters run (interpreter_frame.h). Only so many as counted
+   * above are written. */
   __u64 frames[STOKER_MAX_KERNEL_FRAMES + STOKER_MAX_USER_FRAMES];
 };
 

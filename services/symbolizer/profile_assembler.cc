@@ -19,8 +19,12 @@ using pprof::ProfileBuilder;
 using sample::v1::Stack;
 using wire::StackDictionary;
 
-// What pyroscope.ebpf's profiles are called when the target does not say (alloy.md §2).
-constexpr std::string_view kDefaultName = "process_cpu";
+// What pyroscope.ebpf's profiles are called when the target does not say, as Alloy v1.18 does:
+// those of CPU time process_cpu, others like their type.
+std::string_view DefaultName(const sample::v1::Hello& hello) {
+  if (hello.sample_type().type() == "cpu") return "process_cpu";
+  return hello.sample_type().type();
+}
 
 std::string Hex(std::string_view bytes) {
   std::string text;
@@ -30,10 +34,16 @@ std::string Hex(std::string_view bytes) {
   return text;
 }
 
-std::int64_t Value(std::uint64_t count, std::int64_t period) {
-  std::int64_t value = 0;
-  const bool overflow = __builtin_mul_overflow(count, period, &value);
-  return overflow ? std::numeric_limits<std::int64_t>::max() : value;
+std::uint64_t Value(const wire::DecodedBatch::Sample& sample, std::int64_t period) {
+  if (sample.value) return *sample.value;
+  std::uint64_t value = 0;
+  const bool overflow = __builtin_mul_overflow(sample.count, period, &value);
+  return overflow ? std::numeric_limits<std::uint64_t>::max() : value;
+}
+
+std::uint64_t Sum(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::uint64_t>::max() : sum;
 }
 
 // The samples of one label set.
@@ -41,7 +51,10 @@ struct Group {
   struct Sample {
     std::uint32_t part;
     std::uint32_t stack;
+    // Of the part.
+    std::uint32_t labels;
     std::uint64_t count;
+    std::uint64_t value;
     auto operator<=>(const Sample&) const = default;
   };
   std::vector<Sample> samples;
@@ -50,20 +63,22 @@ struct Group {
   std::uint64_t sample_count = 0;
 };
 
-std::map<model::Labels, Group> GroupByLabels(const IntervalSamples& interval) {
+std::map<model::Labels, Group> GroupByLabels(const sample::v1::Hello& hello,
+                                             const IntervalSamples& interval) {
   std::map<model::Labels, Group> groups;
   for (std::uint32_t part = 0; part < interval.parts.size(); ++part) {
     const IntervalPart& from = interval.parts[part];
     std::vector<Group*> group_of;
     for (const auto& series : from.series) {
       model::Labels labels = series.labels;
-      if (!labels.Has("__name__")) labels.Set("__name__", kDefaultName);
+      if (!labels.Has("__name__")) labels.Set("__name__", DefaultName(hello));
       group_of.push_back(&groups[std::move(labels)]);
     }
     for (const auto& sample : from.samples) {
       if (sample.count == 0) continue;
       Group& group = *group_of[sample.series];
-      group.samples.push_back({part, sample.stack, sample.count});
+      group.samples.push_back(
+          {part, sample.stack, sample.labels, sample.count, Value(sample, hello.period())});
       group.targets[from.series[sample.series].target_id] += sample.count;
       group.sample_count += sample.count;
     }
@@ -72,15 +87,16 @@ std::map<model::Labels, Group> GroupByLabels(const IntervalSamples& interval) {
   return groups;
 }
 
-// Sums samples of equal stacks, which the batches of an interval may repeat.
+// Sums samples of equal stacks and labels, which the batches of an interval may repeat.
 void MergeEqualStacks(std::vector<Group::Sample>& samples) {
   std::sort(samples.begin(), samples.end());
   std::size_t kept = 0;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const Group::Sample sample = samples[i];
     if (kept > 0 && samples[kept - 1].part == sample.part &&
-        samples[kept - 1].stack == sample.stack) {
+        samples[kept - 1].stack == sample.stack && samples[kept - 1].labels == sample.labels) {
       samples[kept - 1].count += sample.count;
+      samples[kept - 1].value = Sum(samples[kept - 1].value, sample.value);
     } else {
       samples[kept++] = sample;
     }
@@ -278,8 +294,13 @@ class Assembler {
           builder.AddFunction({.name = fmt::format("[unwind: {}]", word)});
       locations_.push_back(builder.AddLocation(0, 0, {{.function_id = function}}));
     }
-    const std::int64_t value = Value(sample.count, hello_.period());
-    builder.AddSample(locations_, std::span(&value, 1));
+    labels_.clear();
+    for (const model::Label& label : interval_.parts[sample.part].label_sets[sample.labels]) {
+      labels_.push_back({.key = label.name, .str = label.value});
+    }
+    constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
+    const auto value = static_cast<std::int64_t>(std::min(sample.value, kMax));
+    builder.AddSample(locations_, std::span(&value, 1), labels_);
   }
 
   const sample::v1::Hello& hello_;
@@ -287,7 +308,9 @@ class Assembler {
   AssemblyCounts& counts_;
   std::vector<LocationCache> caches_;
   std::vector<std::size_t> cache_of_part_;
+  // Of the sample that is added.
   std::vector<std::uint64_t> locations_;
+  std::vector<ProfileBuilder::Label> labels_;
   std::uint32_t epoch_ = 0;
 };
 
@@ -298,7 +321,7 @@ std::vector<AssembledProfile> AssembleProfiles(const sample::v1::Hello& hello,
                                                AssemblyCounts& counts) {
   Assembler assembler(hello, interval, counts);
   std::vector<AssembledProfile> profiles;
-  for (auto& [labels, group] : GroupByLabels(interval)) {
+  for (auto& [labels, group] : GroupByLabels(hello, interval)) {
     profiles.push_back(assembler.Assemble(labels, std::move(group)));
   }
   return profiles;

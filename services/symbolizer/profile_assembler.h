@@ -9,6 +9,7 @@
 
 #include "proto/profile/v1/profile.pb.h"
 #include "proto/sample/v1/sample.pb.h"
+#include "services/common/model/labels.h"
 #include "services/common/wire/raw_stack_decoder.h"
 #include "services/symbolizer/frame_names.h"
 
@@ -19,6 +20,8 @@ struct IntervalPart {
   std::shared_ptr<FrameNames> names;
   std::vector<wire::DecodedBatch::Series> series;
   std::vector<wire::DecodedBatch::Sample> samples;
+  // pprof labels of samples; the first set is empty.
+  std::vector<model::Labels> label_sets = {{}};
 };
 
 // An interval, or one part of one that was too large, of one component.

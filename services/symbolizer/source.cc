@@ -36,8 +36,8 @@ std::vector<std::shared_ptr<Interval>> Source::Add(wire::DecodedBatch batch,
   for (const auto& dropped : batch.dropped) samples_seen_ += dropped.samples;
   const bool last = batch.last_of_interval;
   if (!batch.samples.empty()) {
-    open_->samples.parts.push_back(
-        {std::move(names), std::move(batch.series), std::move(batch.samples)});
+    open_->samples.parts.push_back({std::move(names), std::move(batch.series),
+                                    std::move(batch.samples), std::move(batch.label_sets)});
   }
   if (last) completed.push_back(Close());
   return completed;

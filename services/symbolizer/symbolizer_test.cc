@@ -233,6 +233,41 @@ TEST_F(SymbolizerTest, NamesAndDelivers) {
   ExpectConserved();
 }
 
+// Values and labels of samples are those of the profile; equal stacks with other labels stay apart.
+TEST_F(SymbolizerTest, ValuesAndLabels) {
+  core_.OnStream(1, &stream_);
+  sample::v1::PushRequest hello = Hello();
+  hello.mutable_hello()->mutable_sample_type()->set_type("offcpu");
+  hello.mutable_hello()->clear_period_type();
+  hello.mutable_hello()->set_period(1);
+  core_.OnMessage(1, hello);
+  sample::v1::PushRequest request = FirstBatch(1, 3);
+  sample::v1::RawStackBatch& batch = *request.mutable_batch();
+  batch.clear_mappings();
+  batch.clear_frames();
+  batch.add_frames()->set_function(2);
+  batch.mutable_stacks(0)->mutable_frames()->RemoveLast();
+  batch.add_strings("state");
+  batch.add_strings("sleep");
+  batch.add_label_sets()->add_labels(6);
+  batch.mutable_label_sets(0)->add_labels(7);
+  batch.add_sample_series(0);
+  batch.add_sample_stack(1);
+  batch.add_sample_count(1);
+  for (const std::uint64_t value : {500, 70}) batch.add_sample_value(value);
+  for (const std::uint32_t labels : {0, 1}) batch.add_sample_labels(labels);
+  core_.OnMessage(1, request);
+  ASSERT_THAT(sink_.sent, SizeIs(1));
+  const profile::v1::Profile& profile = *sink_.sent[0];
+  EXPECT_EQ(profile.samples(), 4);
+  EXPECT_EQ(profile.labels(0).value(), "offcpu");
+  const auto pprof = *pprof::Read(profile.pprof());
+  EXPECT_THAT(pprof.values, ElementsAre(500, 70));
+  EXPECT_THAT(pprof.LabelsOf(pprof.samples[0]), IsEmpty());
+  ASSERT_THAT(pprof.LabelsOf(pprof.samples[1]), SizeIs(1));
+  EXPECT_EQ(pprof.strings[pprof.LabelsOf(pprof.samples[1])[0].str], "sleep");
+}
+
 // A binary that does not come costs symbol_wait once; its frames keep their addresses, for others
 // to name.
 TEST_F(SymbolizerTest, SymbolWait) {

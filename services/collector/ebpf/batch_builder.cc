@@ -42,6 +42,8 @@ sample::v1::Stack::StopReason ToWire(stoker_stop stop) {
       return Wire::STOP_REASON_FRAME_POINTERS_END;
     case STOKER_STOP_PROGRAM_LIMIT:
       return Wire::STOP_REASON_PROGRAM_LIMIT;
+    case STOKER_STOP_INTERPRETER_DATA:
+      return Wire::STOP_REASON_INTERPRETER_DATA;
     case STOKER_STOP_COUNT:
       break;
   }

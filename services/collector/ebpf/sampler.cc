@@ -50,6 +50,10 @@ absl::StatusOr<UniqueFd> OpenCpuClock(int cpu, std::int64_t period_ns) {
 // Field 22 of /proc/PID/stat counts in units of 1/100 s (USER_HZ), rounded down.
 std::uint64_t ToTicks(std::uint64_t ns) { return ns / 10'000'000; }
 
+std::string_view Comm(const stoker_record& record) {
+  return {record.comm, strnlen(record.comm, sizeof(record.comm))};
+}
+
 class BpfSampler final : public Sampler {
  public:
   ~BpfSampler() override {
@@ -144,6 +148,8 @@ class BpfSampler final : public Sampler {
     const std::span<const __u64> frames(sample->frames, kernel + sample->user_frames);
     sink_->OnSample({.pid = record->pid,
                      .start_ticks = ToTicks(record->start_ns),
+                     .tid = record->tid,
+                     .comm = Comm(*record),
                      .stop = static_cast<stoker_stop>(sample->stop),
                      .kernel = frames.first(kernel),
                      .user = frames.subspan(kernel)});
@@ -156,6 +162,8 @@ class BpfSampler final : public Sampler {
                          .bytes = std::span(sample->stack, sample->stack_bytes)};
     sink_->OnSample({.pid = sample->record.pid,
                      .start_ticks = ToTicks(sample->record.start_ns),
+                     .tid = sample->record.tid,
+                     .comm = Comm(sample->record),
                      .stop = static_cast<stoker_stop>(sample->stop),
                      .kernel = std::span(sample->kernel, sample->kernel_frames),
                      .user = std::span(&sample->registers.ip, 1),

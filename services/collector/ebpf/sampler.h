@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
@@ -30,8 +31,12 @@ struct RawStack {
 struct RawSample {
   std::uint32_t pid = 0;
   std::uint64_t start_ticks = 0;
+  std::uint32_t tid = 0;
+  // The thread's name, at most 15 bytes of anything.
+  std::string_view comm;
   stoker_stop stop = STOKER_STOP_COMPLETE;
-  // Addresses, the innermost first: the instruction, then return addresses.
+  // Addresses, the innermost first: the instruction, then return addresses. Among those of the user
+  // are words of bpf/shared/interpreter_frame.h.
   std::span<const __u64> kernel;
   std::span<const __u64> user;
   // Set: `user` is only the instruction, and the stack is to be unwound from here.

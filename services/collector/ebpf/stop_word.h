@@ -33,6 +33,8 @@ inline const char* StopWord(stoker_stop stop) {
       return "program_limit";
     case STOKER_STOP_COMPAT_TASK:
       return "compat_task";
+    case STOKER_STOP_INTERPRETER_DATA:
+      return "interpreter_data";
     case STOKER_STOP_COUNT:
       break;
   }

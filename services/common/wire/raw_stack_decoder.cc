@@ -113,22 +113,33 @@ absl::Status RawStackDecoder::AddStacks(const sample::v1::RawStackBatch& batch) 
   return CheckLimit("stacks", dictionary.stop_reasons.size(), limits_.stacks);
 }
 
+absl::StatusOr<model::Labels> RawStackDecoder::DecodeLabels(
+    std::string_view field, const google::protobuf::RepeatedField<std::uint32_t>& numbers) const {
+  const std::vector<std::string>& strings = dictionary_->strings;
+  if (numbers.size() % 2 != 0) {
+    return InvalidArgument("{}: {} numbers are no pairs", field, numbers.size());
+  }
+  std::vector<model::Label> labels;
+  for (int i = 0; i < numbers.size(); i += 2) {
+    STOKER_RETURN_IF_ERROR(CheckNumber(field, numbers[i], strings.size()));
+    STOKER_RETURN_IF_ERROR(CheckNumber(field, numbers[i + 1], strings.size()));
+    if (strings[numbers[i]].empty()) return InvalidArgument("{}: a name is empty", field);
+    labels.push_back({strings[numbers[i]], strings[numbers[i + 1]]});
+  }
+  return model::Labels(std::move(labels));
+}
+
 absl::Status RawStackDecoder::DecodeSeries(const sample::v1::RawStackBatch& batch,
                                            DecodedBatch& decoded) const {
   const std::vector<std::string>& strings = dictionary_->strings;
   for (const sample::v1::Series& from : batch.series()) {
     STOKER_RETURN_IF_ERROR(CheckNumber("series.target_id", from.target_id(), strings.size()));
-    if (from.labels_size() % 2 != 0) {
-      return InvalidArgument("series.labels: {} numbers are no pairs", from.labels_size());
-    }
-    std::vector<model::Label> labels;
-    for (int i = 0; i < from.labels_size(); i += 2) {
-      STOKER_RETURN_IF_ERROR(CheckNumber("series.labels", from.labels(i), strings.size()));
-      STOKER_RETURN_IF_ERROR(CheckNumber("series.labels", from.labels(i + 1), strings.size()));
-      if (strings[from.labels(i)].empty()) return InvalidArgument("series.labels: a name is empty");
-      labels.push_back({strings[from.labels(i)], strings[from.labels(i + 1)]});
-    }
-    decoded.series.push_back({model::Labels(std::move(labels)), strings[from.target_id()]});
+    STOKER_ASSIGN_OR_RETURN(model::Labels labels, DecodeLabels("series.labels", from.labels()));
+    decoded.series.push_back({std::move(labels), strings[from.target_id()]});
+  }
+  for (const sample::v1::SampleLabels& from : batch.label_sets()) {
+    STOKER_ASSIGN_OR_RETURN(model::Labels labels, DecodeLabels("label_sets.labels", from.labels()));
+    decoded.label_sets.push_back(std::move(labels));
   }
   return absl::OkStatus();
 }
@@ -140,13 +151,26 @@ absl::Status RawStackDecoder::DecodeSamples(const sample::v1::RawStackBatch& bat
     return InvalidArgument("samples: {} series, {} stacks and {} counts are not parallel", count,
                            batch.sample_stack_size(), batch.sample_count_size());
   }
+  const int values = batch.sample_value_size();
+  const int labels = batch.sample_labels_size();
+  if ((values != 0 && values != count) || (labels != 0 && labels != count)) {
+    return InvalidArgument("samples: {} values and {} labels are not parallel to {} counts", values,
+                           labels, count);
+  }
   decoded.samples.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
-    const DecodedBatch::Sample sample = {batch.sample_series(i), batch.sample_stack(i),
-                                         batch.sample_count(i)};
+    DecodedBatch::Sample sample = {
+        .series = batch.sample_series(i),
+        .stack = batch.sample_stack(i),
+        .count = batch.sample_count(i),
+        .value = std::nullopt,
+        .labels = labels == 0 ? 0 : batch.sample_labels(i),
+    };
+    if (values != 0) sample.value = batch.sample_value(i);
     STOKER_RETURN_IF_ERROR(CheckNumber("sample_series", sample.series, decoded.series.size()));
     STOKER_RETURN_IF_ERROR(
         CheckNumber("sample_stack", sample.stack, dictionary_->stop_reasons.size()));
+    STOKER_RETURN_IF_ERROR(CheckNumber("sample_labels", sample.labels, decoded.label_sets.size()));
     STOKER_RETURN_IF_ERROR(CheckLimit("sample_count", sample.count, limits_.samples));
     decoded.sample_count += sample.count;
     STOKER_RETURN_IF_ERROR(

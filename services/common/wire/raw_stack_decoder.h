@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -26,6 +28,10 @@ struct DecodedBatch {
     // A number of `dictionary`.
     std::uint32_t stack = 0;
     std::uint64_t count = 0;
+    // In the unit of Hello.sample_type; nothing: the count times Hello.period.
+    std::optional<std::uint64_t> value;
+    // An index into `label_sets`.
+    std::uint32_t labels = 0;
   };
   struct Dropped {
     std::string reason;
@@ -39,6 +45,8 @@ struct DecodedBatch {
   std::shared_ptr<const StackDictionary> dictionary;
   std::vector<Series> series;
   std::vector<Sample> samples;
+  // pprof labels of samples; the first set is empty.
+  std::vector<model::Labels> label_sets = {{}};
   std::vector<Dropped> dropped;
   // Sum of the samples' counts.
   std::uint64_t sample_count = 0;
@@ -76,6 +84,8 @@ class RawStackDecoder {
   absl::Status AddMappings(const sample::v1::RawStackBatch& batch);
   absl::Status AddFrames(const sample::v1::RawStackBatch& batch);
   absl::Status AddStacks(const sample::v1::RawStackBatch& batch);
+  absl::StatusOr<model::Labels> DecodeLabels(
+      std::string_view field, const google::protobuf::RepeatedField<std::uint32_t>& numbers) const;
   absl::Status DecodeSeries(const sample::v1::RawStackBatch& batch, DecodedBatch& decoded) const;
   absl::Status DecodeSamples(const sample::v1::RawStackBatch& batch, DecodedBatch& decoded) const;
 

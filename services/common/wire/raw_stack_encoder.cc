@@ -35,9 +35,15 @@ sample::v1::RawStackBatch RawStackEncoder::Encode(const sample::v1::RawStackBatc
     for (const std::uint32_t label : series.labels()) renumbered.add_labels(strings[label]);
     renumbered.set_target_id(strings[series.target_id()]);
   }
+  for (const sample::v1::SampleLabels& labels : batch.label_sets()) {
+    sample::v1::SampleLabels& renumbered = *out.add_label_sets();
+    for (const std::uint32_t label : labels.labels()) renumbered.add_labels(strings[label]);
+  }
   *out.mutable_sample_series() = batch.sample_series();
   for (const std::uint32_t stack : batch.sample_stack()) out.add_sample_stack(stacks[stack]);
   *out.mutable_sample_count() = batch.sample_count();
+  *out.mutable_sample_value() = batch.sample_value();
+  *out.mutable_sample_labels() = batch.sample_labels();
   *out.mutable_dropped() = batch.dropped();
   return out;
 }

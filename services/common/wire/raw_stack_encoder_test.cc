@@ -69,6 +69,31 @@ TEST(RawStackEncoder, SendsEachEntryOnce) {
   ExpectStack(*decoder.Decode(other), "/b", 32);
 }
 
+TEST(RawStackEncoder, KeepsValuesAndLabelsOfSamples) {
+  RawStackEncoder encoder;
+  RawStackDecoder decoder;
+  ASSERT_TRUE(decoder.Decode(encoder.Encode(Batch(1, "/other", 16))).ok());
+  sample::v1::RawStackBatch batch = Batch(2, "/a", 16);
+  batch.add_strings("state");
+  batch.add_strings("sleep");
+  batch.add_label_sets()->add_labels(4);
+  batch.mutable_label_sets(0)->add_labels(5);
+  batch.add_sample_value(70);
+  batch.add_sample_labels(1);
+  const auto decoded = decoder.Decode(encoder.Encode(batch));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  ExpectStack(*decoded, "/a", 16);
+  EXPECT_EQ(decoded->samples[0].value, 70u);
+  EXPECT_EQ(decoded->label_sets[decoded->samples[0].labels], (model::Labels{{"state", "sleep"}}));
+  batch.add_sample_value(1);
+  EXPECT_THAT(std::string(decoder.Decode(encoder.Encode(batch)).status().message()),
+              ::testing::HasSubstr("2 values"));
+  batch.mutable_sample_value()->RemoveLast();
+  batch.set_sample_labels(0, 2);
+  EXPECT_THAT(std::string(decoder.Decode(encoder.Encode(batch)).status().message()),
+              ::testing::HasSubstr("sample_labels: 2"));
+}
+
 TEST(RawStackEncoder, StartsAnewWhenFull) {
   RawStackEncoder encoder(1);
   RawStackDecoder decoder;
