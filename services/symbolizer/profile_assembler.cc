@@ -292,7 +292,9 @@ class Assembler {
     if (const std::string_view word = StopReasonWord(reason); !word.empty()) {
       const std::uint64_t function =
           builder.AddFunction({.name = fmt::format("[unwind: {}]", word)});
-      locations_.push_back(builder.AddLocation(0, 0, {{.function_id = function}}));
+      const int after = cache.dictionary().ends_with_thread[sample.stack] ? 1 : 0;
+      locations_.insert(locations_.end() - after,
+                        builder.AddLocation(0, 0, {{.function_id = function}}));
     }
     labels_.clear();
     for (const model::Label& label : interval_.parts[sample.part].label_sets[sample.labels]) {

@@ -268,6 +268,22 @@ TEST_F(SymbolizerTest, ValuesAndLabels) {
   EXPECT_EQ(pprof.strings[pprof.LabelsOf(pprof.samples[1])[0].str], "sleep");
 }
 
+// A thread's name stays the root where the stack is cut.
+TEST_F(SymbolizerTest, ThreadNameIsTheRoot) {
+  Open(1, stream_);
+  sample::v1::PushRequest request = FirstBatch(1, 1);
+  sample::v1::RawStackBatch& batch = *request.mutable_batch();
+  batch.add_strings("worker/1");
+  batch.clear_mappings();
+  batch.clear_frames();
+  batch.add_frames()->set_function(2);
+  batch.add_frames()->set_function(6);
+  batch.mutable_stacks(0)->set_ends_with_thread(true);
+  core_.OnMessage(1, request);
+  ASSERT_THAT(sink_.sent, SizeIs(1));
+  EXPECT_THAT(Frames(*sink_.sent[0]), ElementsAre("jit_leaf", "[unwind: no_mapping]", "worker/1"));
+}
+
 // A binary that does not come costs symbol_wait once; its frames keep their addresses, for others
 // to name.
 TEST_F(SymbolizerTest, SymbolWait) {

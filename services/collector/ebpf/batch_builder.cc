@@ -56,27 +56,32 @@ void BatchBuilder::Add(const MatchedTarget& target, const StackCounter::Stack& s
   const std::uint32_t series = Series(target);
   const std::uint32_t number = Stack(stack);
   if (number == 0) return;
+  const std::uint32_t labels = SampleLabels(stack);
   sample::v1::RawStackBatch& message = open_.batch.message;
   // Stacks that differed in their addresses only may be equal now.
   const auto [sample, added] =
-      open_.samples.try_emplace({series, number}, message.sample_count_size());
+      open_.samples.try_emplace({series, number, labels}, message.sample_count_size());
   if (added) {
     message.add_sample_series(series);
     message.add_sample_stack(number);
     message.add_sample_count(0);
+    message.add_sample_labels(labels);
   }
   std::uint64_t& count = *message.mutable_sample_count()->Mutable(sample->second);
   count += stack.count;
   open_.batch.samples += stack.count;
   open_.bytes += kEntryBytes;
-  if (open_.bytes < kMaxBatchBytes) return;
+  if (open_.bytes >= kMaxBatchBytes) Close();
+}
+
+void BatchBuilder::Close() {
+  if (open_.label_sets.empty()) open_.batch.message.clear_sample_labels();
   done_.push_back(std::move(open_.batch));
   open_ = Open();
 }
 
 std::vector<Batch> BatchBuilder::Take() {
-  if (open_.batch.samples > 0) done_.push_back(std::move(open_.batch));
-  open_ = Open();
+  if (open_.batch.samples > 0) Close();
   for (Batch& batch : done_) batch.message.set_reset(true);
   return std::exchange(done_, {});
 }
@@ -196,18 +201,20 @@ std::uint32_t BatchBuilder::JitFrame(const StackCounter::Stack& stack, std::uint
   if (stack.process->jit == nullptr) return 0;
   const JitNames::Name name = stack.process->jit->Find(address);
   if (name.function == nullptr) return 0;
-  const std::uint32_t mapping = Nowhere("[jit]", "code that the program made as it ran");
-  const std::uint32_t function = String(*name.function);
-  const std::uint32_t file = String(*name.file);
-  const auto number = NextFrame();
-  const auto [entry, added] =
-      open_.named_frames.try_emplace(std::tuple(function, file, name.line), number);
+  return NamedFrame(Nowhere("[jit]", "code that the program made as it ran"), *name.function,
+                    *name.file, name.line);
+}
+
+std::uint32_t BatchBuilder::NamedFrame(std::uint32_t mapping, std::string_view function,
+                                       std::string_view file, std::uint32_t line) {
+  const std::array<std::uint32_t, 4> key = {mapping, String(function), String(file), line};
+  const auto [entry, added] = open_.named_frames.try_emplace(key, NextFrame());
   if (added) {
     sample::v1::Frame& frame = *open_.batch.message.add_frames();
     frame.set_mapping(mapping);
-    frame.set_function(function);
-    frame.set_file(file);
-    frame.set_line(name.line);
+    frame.set_function(key[1]);
+    frame.set_file(key[2]);
+    frame.set_line(line);
     open_.bytes += kEntryBytes;
   }
   return entry->second;
@@ -234,22 +241,46 @@ std::uint32_t BatchBuilder::Frame(std::uint32_t mapping, std::uint64_t address,
 
 std::uint32_t BatchBuilder::Stack(const StackCounter::Stack& stack) {
   sample::v1::Stack message;
-  if (kernel_frames_) {
+  if (options_.kernel_frames) {
     for (std::size_t i = 0; i < stack.kernel.size(); ++i) {
       message.add_frames(KernelFrame(stack.kernel[i], i > 0));
     }
   }
-  if (user_frames_) {
+  if (options_.user_frames) {
     for (std::size_t i = 0; i < stack.user.size(); ++i) {
       message.add_frames(UserFrame(stack, stack.user[i], i > 0));
     }
   }
   message.set_stop_reason(ToWire(stack.stop));
+  if (options_.comm_frame && !stack.thread_name.empty()) {
+    message.add_frames(NamedFrame(0, stack.thread_name, "", 0));
+    message.set_ends_with_thread(true);
+  }
   const auto number = static_cast<std::uint32_t>(open_.stacks.size() + 1);
   const auto [entry, added] = open_.stacks.try_emplace(message.SerializeAsString(), number);
   if (added) {
     open_.bytes += entry->first.size() + kEntryBytes;
     *open_.batch.message.add_stacks() = std::move(message);
+  }
+  return entry->second;
+}
+
+std::uint32_t BatchBuilder::SampleLabels(const StackCounter::Stack& stack) {
+  // Sorted by name.
+  std::vector<std::uint32_t> labels;
+  const auto add = [&](std::string_view name, std::string_view value) {
+    labels.push_back(String(name));
+    labels.push_back(String(value));
+  };
+  if (options_.comm_label && !stack.thread_name.empty()) add("comm", stack.thread_name);
+  if (options_.pid_label) add("pid", std::to_string(stack.process->key.pid));
+  if (labels.empty()) return 0;
+  const auto number = static_cast<std::uint32_t>(open_.label_sets.size() + 1);
+  const auto [entry, added] = open_.label_sets.try_emplace(std::move(labels), number);
+  if (added) {
+    sample::v1::SampleLabels& message = *open_.batch.message.add_label_sets();
+    for (const std::uint32_t text : entry->first) message.add_labels(text);
+    open_.bytes += kEntryBytes;
   }
   return entry->second;
 }

@@ -2,6 +2,7 @@
 // uncounted, and that late, missing and hostile files cost only their own frames.
 #include "services/collector/ebpf/collector.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -35,6 +36,36 @@ class CollectorTest : public ::testing::Test {
               std::uint64_t start = kStart) {
     core_.SinkOf(kRate).OnSample(
         {.pid = pid, .start_ticks = start, .kernel = kernel, .user = user});
+  }
+
+  void ThreadSample(std::uint32_t tid, std::string_view comm, std::vector<__u64> user) {
+    core_.SinkOf(kRate).OnSample(
+        {.pid = kPid, .start_ticks = kStart, .tid = tid, .comm = comm, .user = user});
+  }
+
+  // The arguments from now on.
+  void Set(config::PyroscopeEbpf arguments) {
+    component_.Update({.id = "pyroscope.ebpf.host", .arguments = std::move(arguments)});
+  }
+
+  // Each sample as "label=value … root;…;leaf count"; of an address its number.
+  static std::vector<std::string> Text(const wire::DecodedBatch& batch) {
+    std::vector<std::string> lines;
+    for (const auto& sample : batch.samples) {
+      std::string line;
+      for (const model::Label& label : batch.label_sets[sample.labels]) {
+        line += fmt::format("{}={} ", label.name, label.value);
+      }
+      const auto frames = batch.dictionary->StackFrames(sample.stack);
+      for (std::size_t i = frames.size(); i-- > 0;) {
+        const auto& frame = batch.dictionary->frames[frames[i]];
+        line += frame.function == 0 ? fmt::format("{:#x}", frame.address)
+                                    : batch.dictionary->strings[frame.function];
+        line += i == 0 ? ' ' : ';';
+      }
+      lines.push_back(line + std::to_string(sample.count));
+    }
+    return lines;
   }
 
   void EndInterval() {
@@ -99,6 +130,43 @@ TEST_F(CollectorTest, CountsEqualStacksUnderTheirTarget) {
   }
   EXPECT_EQ(inspector_.requests, 1);
   ExpectConserved();
+}
+
+// What comm and pid_label make of two threads of one name and one of another.
+TEST_F(CollectorTest, ThreadNamesAndPids) {
+  using Comm = config::PyroscopeEbpf::Comm;
+  const auto sampled = [&](Comm comm, bool pid_label) {
+    Set({.comm = comm, .pid_label = pid_label});
+    ThreadSample(7, "main", {0x1010});
+    ThreadSample(8, "main", {0x1010});
+    ThreadSample(9, "io", {0x1010});
+    ThreadSample(10, "", {0x1010});
+    EndInterval();
+    const auto batch = Next();
+    EXPECT_TRUE(batch);
+    return Text(*batch);
+  };
+  using ::testing::UnorderedElementsAre;
+  EXPECT_THAT(sampled(Comm::kNone, false), UnorderedElementsAre("0x10 4"));
+  EXPECT_THAT(sampled(Comm::kNone, true), UnorderedElementsAre("pid=7 0x10 4"));
+  EXPECT_THAT(sampled(Comm::kLabel, false),
+              UnorderedElementsAre("comm=main 0x10 2", "comm=io 0x10 1", "0x10 1"));
+  EXPECT_THAT(sampled(Comm::kStackframe, false),
+              UnorderedElementsAre("main;0x10 2", "io;0x10 1", "0x10 1"));
+  EXPECT_THAT(sampled(Comm::kBoth, true),
+              UnorderedElementsAre("comm=main pid=7 main;0x10 2", "comm=io pid=7 io;0x10 1",
+                                   "pid=7 0x10 1"));
+  ExpectConserved();
+}
+
+// A batch without labels carries no column of them.
+TEST_F(CollectorTest, NoLabelsCostNothing) {
+  ThreadSample(7, "main", {0x1010});
+  EndInterval();
+  const auto batch = component_.queue().Next(absl::ZeroDuration());
+  ASSERT_TRUE(batch);
+  EXPECT_EQ((*batch)->sample_labels_size(), 0);
+  EXPECT_EQ((*batch)->label_sets_size(), 0);
 }
 
 TEST_F(CollectorTest, AcknowledgedSamplesAreOut) {

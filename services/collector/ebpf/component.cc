@@ -11,6 +11,16 @@ namespace {
 // Of batches in memory that the symbolizer has not acknowledged.
 constexpr std::uint64_t kMaxQueueBytes = std::uint64_t{16} << 20;
 
+using Comm = config::PyroscopeEbpf::Comm;
+
+BatchBuilder::Options BuilderOptions(const config::PyroscopeEbpf& arguments) {
+  return {.kernel_frames = arguments.kernel_frames && arguments.collect_kernel_profile,
+          .user_frames = arguments.collect_user_profile,
+          .comm_label = arguments.comm == Comm::kLabel || arguments.comm == Comm::kBoth,
+          .comm_frame = arguments.comm == Comm::kStackframe || arguments.comm == Comm::kBoth,
+          .pid_label = arguments.pid_label};
+}
+
 }  // namespace
 
 Component::Component(ComponentSettings settings, const KernelSymbols& kernel, Metrics& metrics,
@@ -40,7 +50,8 @@ Component::Component(ComponentSettings settings, const KernelSymbols& kernel, Me
 void Component::OnSample(const ProcessPtr& process, const RawSample& sample) {
   metrics_.stage.In(1);
   ++samples_taken_;
-  if (!counter_.Add(process, sample)) Drop("too_many_stacks", 1);
+  const bool by_thread_name = settings_.arguments.comm != Comm::kNone;
+  if (!counter_.Add(process, sample, by_thread_name ? sample.comm : "")) Drop("too_many_stacks", 1);
 }
 
 void Component::OnLost(std::string_view reason, std::uint64_t samples) {
@@ -59,10 +70,7 @@ void Component::Flush(absl::Time now) {
   const TargetMatcher matcher(targets_(), settings_.arguments.targets_only);
   matched_targets_ = matcher.size();
   component_metrics_.active_targets.Set(static_cast<double>(matched_targets_));
-  BatchBuilder builder(
-      kernel_, settings_.tenant,
-      settings_.arguments.kernel_frames && settings_.arguments.collect_kernel_profile,
-      settings_.arguments.collect_user_profile);
+  BatchBuilder builder(kernel_, settings_.tenant, BuilderOptions(settings_.arguments));
   for (const StackCounter::Stack& stack : counter_.Take()) {
     const MatchedTarget* target = matcher.Match(stack.process->key, stack.process->container_id);
     if (target == nullptr) {

@@ -12,7 +12,8 @@ void Append(std::string& bytes, const T& value) {
 
 }  // namespace
 
-bool StackCounter::Add(const ProcessPtr& process, const RawSample& sample) {
+bool StackCounter::Add(const ProcessPtr& process, const RawSample& sample,
+                       std::string_view thread_name) {
   key_.clear();
   Append(key_, process.get());
   Append(key_, process->image.get());
@@ -21,6 +22,7 @@ bool StackCounter::Add(const ProcessPtr& process, const RawSample& sample) {
   for (const auto frames : {sample.kernel, sample.user}) {
     key_.append(reinterpret_cast<const char*>(frames.data()), frames.size_bytes());
   }
+  key_.append(thread_name);
   auto found = stacks_.find(key_);
   if (found == stacks_.end()) {
     if (stacks_.size() >= kMaxStacks) return false;
@@ -29,7 +31,8 @@ bool StackCounter::Add(const ProcessPtr& process, const RawSample& sample) {
                                      .image = process->image,
                                      .stop = sample.stop,
                                      .kernel = {sample.kernel.begin(), sample.kernel.end()},
-                                     .user = {sample.user.begin(), sample.user.end()}})
+                                     .user = {sample.user.begin(), sample.user.end()},
+                                     .thread_name = std::string(thread_name)})
                 .first;
   }
   ++found->second.count;

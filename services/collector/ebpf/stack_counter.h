@@ -13,7 +13,7 @@
 namespace stoker::ebpf {
 
 // How often each stack was seen in an interval. Equal are stacks of one process, in one image, with
-// the same addresses. Used by one thread.
+// the same addresses, and of one thread name where that counts. Used by one thread.
 class StackCounter {
  public:
   struct Stack {
@@ -23,11 +23,15 @@ class StackCounter {
     stoker_stop stop = STOKER_STOP_COMPLETE;
     std::vector<__u64> kernel;
     std::vector<__u64> user;
+    // Empty unless it counts.
+    std::string thread_name;
     std::uint64_t count = 0;
   };
 
-  // False when the bound is reached and the stack is new: the sample is not counted.
-  [[nodiscard]] bool Add(const ProcessPtr& process, const RawSample& sample);
+  // False when the bound is reached and the stack is new: the sample is not counted. `thread_name`
+  // empty: threads are not told apart.
+  [[nodiscard]] bool Add(const ProcessPtr& process, const RawSample& sample,
+                         std::string_view thread_name = {});
 
   // All stacks counted; the counter is empty then.
   std::vector<Stack> Take();

@@ -109,6 +109,7 @@ absl::Status RawStackDecoder::AddStacks(const sample::v1::RawStackBatch& batch) 
         CheckLimit("frames of stacks", dictionary.stack_frames.size(), limits_.stack_frames));
     dictionary.stack_begin.push_back(static_cast<std::uint32_t>(dictionary.stack_frames.size()));
     dictionary.stop_reasons.push_back(from.stop_reason());
+    dictionary.ends_with_thread.push_back(from.ends_with_thread() && depth > 0);
   }
   return CheckLimit("stacks", dictionary.stop_reasons.size(), limits_.stacks);
 }

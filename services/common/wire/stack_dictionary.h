@@ -44,6 +44,8 @@ struct StackDictionary {
   std::vector<std::uint32_t> stack_frames;
   std::vector<sample::v1::Stack::StopReason> stop_reasons = {
       sample::v1::Stack::STOP_REASON_UNSPECIFIED};
+  // Whether a stack's last frame is the thread's name.
+  std::vector<bool> ends_with_thread = {false};
   // Bytes of `strings`.
   std::uint64_t string_bytes = 0;
 };

@@ -31,6 +31,8 @@ void DeferredStacks::Add(int rate, const ProcessPtr& process, const RawSample& s
                      .process = process,
                      .image = process->published,
                      .start_ticks = sample.start_ticks,
+                     .tid = sample.tid,
+                     .comm = std::string(sample.comm),
                      .kernel = {sample.kernel.begin(), sample.kernel.end()},
                      .registers = raw.registers,
                      .stack_address = raw.address,
@@ -60,6 +62,8 @@ void DeferredStacks::Run(absl::Duration now, bool all) {
     deliver_(stack.rate, stack.process,
              {.pid = static_cast<std::uint32_t>(stack.process->key.pid),
               .start_ticks = stack.start_ticks,
+              .tid = stack.tid,
+              .comm = stack.comm,
               .stop = stop,
               .kernel = stack.kernel,
               .user = frames});

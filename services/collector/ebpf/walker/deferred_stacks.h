@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <absl/time/time.h>
@@ -58,6 +59,8 @@ class DeferredStacks {
     // Stays when the process gets another image.
     std::shared_ptr<PublishedImage> image;
     std::uint64_t start_ticks = 0;
+    std::uint32_t tid = 0;
+    std::string comm;
     std::vector<__u64> kernel;
     stoker_registers registers{};
     std::uint64_t stack_address = 0;

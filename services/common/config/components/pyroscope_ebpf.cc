@@ -1,5 +1,11 @@
 #include "services/common/config/components/pyroscope_ebpf.h"
 
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
 #include "services/common/base/status.h"
 #include "services/common/config/components/schemas.h"
 
@@ -33,6 +39,24 @@ absl::Status Validate(const Config& config) {
     return InvalidArgument("off_cpu_threshold must be in [0, 1]");
   }
   return absl::OkStatus();
+}
+
+std::optional<Mismatch> SetComm(const Value& value, Config& config) {
+  using Comm = Config::Comm;
+  static constexpr std::pair<std::string_view, Comm> kModes[] = {{"none", Comm::kNone},
+                                                                 {"", Comm::kNone},
+                                                                 {"label", Comm::kLabel},
+                                                                 {"stackframe", Comm::kStackframe},
+                                                                 {"both", Comm::kBoth}};
+  std::string text;
+  if (auto mismatch = ConvertTo(value, text)) return mismatch;
+  for (const auto& [name, mode] : kModes) {
+    if (name != text) continue;
+    config.comm = mode;
+    return std::nullopt;
+  }
+  return Mismatch(fmt::format("invalid comm mode {}, expected one of none, label, stackframe, both",
+                              DefaultText(text)));
 }
 
 void AddCaches(SchemaBuilder<Config>& builder) {
@@ -71,7 +95,6 @@ void AddIgnored(SchemaBuilder<Config>& builder) {
 
 const Schema* MakeSchema() {
   using Demangle = Config::Demangle;
-  using Comm = Config::Comm;
   SchemaBuilder<Config> builder;
   builder
       .Targets("targets", true,
@@ -94,12 +117,7 @@ const Schema* MakeSchema() {
                {"templates", Demangle::kTemplates},
                {"full", Demangle::kFull}},
               "C++ demangle mode: none, simplified, templates or full.")
-      .Choice("comm", &Config::comm,
-              {{"none", Comm::kNone},
-               {"", Comm::kNone},
-               {"label", Comm::kLabel},
-               {"stackframe", Comm::kStackframe},
-               {"both", Comm::kBoth}},
+      .Custom("comm", "string", "\"none\"", SetComm,
               "Where the thread's name goes: none, label, stackframe or both.")
       .Optional("pid_label", &Config::pid_label, "Adds the sample label `pid`.")
       .Optional("targets_only", &Config::targets_only,
