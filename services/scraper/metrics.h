@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "services/common/forwarding/fanout_metrics.h"
 #include "services/common/metrics/registry.h"
 #include "services/common/metrics/stage.h"
 
@@ -10,27 +11,19 @@ namespace stoker::scraper {
 // The metrics of the process.
 struct Metrics {
   explicit Metrics(metrics::Registry& metrics_registry)
-      : registry(metrics_registry),
-        stage(metrics_registry, "scraper"),
-        queue_bytes(metrics_registry.Gauge("stoker_scraper_queue_bytes",
-                                           "Profiles that the forwarder has not accepted yet.")) {}
+      : registry(metrics_registry), stage(metrics_registry, "scraper") {}
 
   metrics::Registry& registry;
   // In samples of pprof messages, once they are scraped.
   metrics::Stage stage;
-  prometheus::Gauge& queue_bytes;
 };
 
-// The metrics of one pyroscope.scrape. The first two are named as Alloy's.
+// The metrics of one pyroscope.scrape.
 struct ComponentMetrics {
   ComponentMetrics(metrics::Registry& metrics_registry, const std::string& component)
       : registry(metrics_registry),
         labels{{"component_id", component}},
-        fanout_latency(registry.Histogram("pyroscope_fanout_latency",
-                                          "Time until the forwarder has a profile, in seconds.",
-                                          metrics::LatencyBounds(), labels)),
-        forwarded_entries(registry.Counter("pyroscope_forwarded_entries_total",
-                                           "Profiles that the forwarder has accepted.", labels)),
+        fanout(registry, labels),
         targets(registry.Gauge("stoker_scraper_targets", "Targets of the component.", labels)),
         refused_targets(registry.Gauge("stoker_scraper_refused_targets",
                                        "Targets that cannot be scraped.", labels)),
@@ -73,8 +66,7 @@ struct ComponentMetrics {
 
   metrics::Registry& registry;
   const metrics::Labels labels;
-  prometheus::Histogram& fanout_latency;
-  prometheus::Counter& forwarded_entries;
+  forwarding::FanoutMetrics fanout;
   prometheus::Gauge& targets;
   prometheus::Gauge& refused_targets;
   prometheus::Gauge& jobs;

@@ -10,14 +10,12 @@
 
 #include <absl/strings/numbers.h>
 #include <absl/time/clock.h>
-#include <sys/resource.h>
 
-#include "services/common/base/env.h"
+#include "services/common/base/file_limit.h"
 #include "services/common/base/status.h"
 #include "services/common/cluster/replicas.h"
 #include "services/common/config/last_good.h"
-#include "services/common/forwarding/forwarder_client.h"
-#include "services/common/forwarding/profile_queue.h"
+#include "services/common/forwarding/profile_outlet.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/address.h"
 #include "services/common/runtime/core_thread.h"
@@ -33,7 +31,6 @@ namespace {
 constexpr absl::Duration kTick = absl::Milliseconds(20);
 // For what was scraped to reach the forwarder.
 constexpr absl::Duration kFlush = absl::Seconds(5);
-constexpr std::size_t kQueueBytes = std::size_t{64} << 20;
 // Bodies that are coming: of each the first MiB, and what is beyond.
 constexpr std::size_t kSmallBytes = std::size_t{64} << 20;
 constexpr std::size_t kLargeBytes = std::size_t{192} << 20;
@@ -43,14 +40,6 @@ constexpr std::size_t kWorkers = 2;
 constexpr std::size_t kMaxInFlight = 65'536;
 
 using LastGoodScrape = config::LastGood<config::PyroscopeScrape>;
-
-// A connection is a file.
-void RaiseFileLimit() {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 std::unique_ptr<http::Client> MakeClient(const config::HttpClientConfig& client) {
   return http::Client::Make(client, {.user_agent = std::string("stoker/") + runtime::kVersion,
@@ -72,29 +61,17 @@ class Parts final : Surroundings {
       : service_(service),
         max_profile_bytes_(limits.profile_bytes),
         metrics_(service.metrics()),
-        spill_(OpenSpill(limits)),
-        client_(service.dialer(), forwarder, service.random()),
-        queue_(kQueueBytes, client_, metrics_.stage, metrics_.queue_bytes),
+        outlet_({.process = "scraper",
+                 .forwarder = forwarder,
+                 .spill_bytes = limits.spill_bytes,
+                 .spill_age = limits.spill_age,
+                 .accepted = [this](const std::string& producer,
+                                    absl::Duration waited) { OnAccepted(producer, waited); }},
+                service, metrics_.stage, thread_),
         thread_(kTick, [this] { Tick(); }),
-        workers_(kWorkers, kBodyBytes) {
-    if (spill_ == nullptr) return;
-    queue_.UseSpill(
-        *spill_, service.clock(),
-        {.accepted = [this](const std::string& producer,
-                            absl::Duration waited) { OnAccepted(producer, waited); },
-         .post = [this](std::function<void()> event) { thread_.Post(std::move(event)); }});
-  }
+        workers_(kWorkers, kBodyBytes) {}
 
-  void Start() {
-    client_.Start({.connected = [this] { thread_.Post([this] { queue_.OnConnected(); }); },
-                   .lost = [this] { thread_.Post([this] { queue_.OnLost(); }); },
-                   .answers =
-                       [this](profile::v1::PushResponse response) {
-                         thread_.Post([this, response = std::move(response)] {
-                           queue_.OnAnswers(response, service_.clock().Monotonic());
-                         });
-                       }});
-  }
+  void Start() { outlet_.Start(); }
 
   // Takes over who the replicas are. Asks the name service; not on the thread.
   void ApplyCluster(const config::Stoker::Cluster& cluster) {
@@ -135,10 +112,7 @@ class Parts final : Surroundings {
   // rest goes to disk.
   void Stop() {
     thread_.Call([this] { components_.clear(); });
-    Await(kFlush, [this] { return queue_.unsaved() == 0 || !queue_.connected(); });
-    client_.Stop();
-    thread_.Call([this] { queue_.SpillAll(); });
-    if (spill_ != nullptr) Await(kFlush, [this] { return queue_.unsaved() == 0; });
+    outlet_.Drain(kFlush);
     // Its changes go to the thread.
     std::unique_ptr<cluster::Replicas> replicas;
     thread_.Call([&] { replicas_.swap(replicas); });
@@ -150,12 +124,7 @@ class Parts final : Surroundings {
     nlohmann::json state;
     thread_.Call([&] {
       state["cluster"] = ClusterState();
-      state["queue"] = {{"profiles", queue_.size()},
-                        {"bytes", queue_.bytes()},
-                        {"connected", queue_.connected()},
-                        {"unsaved", queue_.unsaved()},
-                        {"spilled", queue_.spilled()}};
-      if (spill_ != nullptr) state["queue"]["spill_bytes"] = spill_->state().bytes;
+      state["queue"] = outlet_.State();
       for (const auto& [id, running] : components_) {
         nlohmann::json component = running->component.State();
         const targets::TargetWatcher::State watch = running->watcher->state();
@@ -232,30 +201,6 @@ class Parts final : Surroundings {
     return state;
   }
 
-  // A scraper whose disk refuses still scrapes.
-  std::unique_ptr<forwarding::ProfileSpill> OpenSpill(const Limits& limits) {
-    if (limits.spill_bytes == 0) return nullptr;
-    auto spill =
-        forwarding::ProfileSpill::Open({.folder = service_.options().data_dir + "/spill",
-                                        .max_bytes = limits.spill_bytes,
-                                        .max_age = limits.spill_age,
-                                        .name = "scraper"},
-                                       env_, service_.clock(), service_.metrics(), metrics_.stage);
-    if (spill.ok()) return *std::move(spill);
-    log::Error("nothing is spilled: profiles wait for the forwarder in memory only",
-               {{"error", spill.status()}});
-    return nullptr;
-  }
-
-  // Looks for `holds` on the thread until it is true or `timeout` has passed.
-  void Await(absl::Duration timeout, const std::function<bool()>& holds) {
-    const absl::Time deadline = absl::Now() + timeout;
-    for (bool held = false; !held && absl::Now() < deadline;) {
-      thread_.Call([&] { held = holds(); });
-      if (!held) absl::SleepFor(kTick);
-    }
-  }
-
   void OnAccepted(const std::string& producer, absl::Duration waited) {
     const auto found = components_.find(producer);
     if (found != components_.end()) found->second->component.OnAccepted(waited);
@@ -272,15 +217,15 @@ class Parts final : Surroundings {
 
   void Tick() {
     for (const auto& [id, running] : components_) running->component.Tick(MakeNow());
-    queue_.Tick(service_.clock().Monotonic());
+    outlet_.queue().Tick(service_.clock().Monotonic());
   }
 
   void Change(ScrapeComponent::Settings settings, const std::string& discovery) {
     const std::string id = settings.id;
     std::unique_ptr<RunningComponent>& running = components_[id];
     if (running != nullptr) return running->component.Change(std::move(settings), MakeNow());
-    running = std::unique_ptr<RunningComponent>(
-        new RunningComponent{{std::move(settings), MakeClient, *this, queue_, metrics_}, nullptr});
+    running = std::unique_ptr<RunningComponent>(new RunningComponent{
+        {std::move(settings), MakeClient, *this, outlet_.queue(), metrics_}, nullptr});
     running->component.SetShare(share_, MakeNow());
     running->watcher = std::make_unique<targets::TargetWatcher>(
         targets::TargetWatcher::Options{.address = discovery, .component_id = id},
@@ -314,11 +259,7 @@ class Parts final : Surroundings {
   Metrics metrics_;
   const std::shared_ptr<http::AnswerBudget> budget_ =
       std::make_shared<http::AnswerBudget>(kSmallBytes, kLargeBytes);
-  SystemEnv env_;
-  // Null: none.
-  const std::unique_ptr<forwarding::ProfileSpill> spill_;
-  forwarding::ForwarderClient client_;
-  forwarding::ProfileQueue queue_;
+  forwarding::ProfileOutlet outlet_;
   std::map<std::string, std::unique_ptr<RunningComponent>> components_;
   std::map<std::string, absl::Status> failed_;
   // The last of the configuration; of the thread that hands it over.
@@ -369,6 +310,7 @@ runtime::ServiceInfo Info() {
 }
 
 absl::Status RunProcess(runtime::Service& service) {
+  // A connection is a file.
   RaiseFileLimit();
   STOKER_ASSIGN_OR_RETURN(const Limits limits, ReadLimits(service.options()));
   std::shared_ptr<Parts> parts;
@@ -377,10 +319,7 @@ absl::Status RunProcess(runtime::Service& service) {
     last.Update(*configuration);
     if (parts == nullptr) {
       // A process that runs stays with the forwarder that it began with.
-      const std::string& address = configuration->stoker().forwarder.address;
-      parts = std::make_shared<Parts>(
-          service, limits,
-          address.empty() ? "unix:" + service.options().run_dir + "/forwarder.sock" : address);
+      parts = std::make_shared<Parts>(service, limits, configuration->stoker().forwarder.address);
     }
     parts->ApplyCluster(configuration->stoker().cluster);
     parts->Apply(*configuration, last);

@@ -31,11 +31,6 @@ void WarnOfTimeout(const ScrapeComponent::Settings& settings) {
             {{"component_id", settings.id}});
 }
 
-void CountAccepted(ComponentMetrics& metrics, absl::Duration waited) {
-  metrics.fanout_latency.Observe(absl::ToDoubleSeconds(waited));
-  metrics.forwarded_entries.Increment();
-}
-
 std::string Format(absl::Time time) {
   return time == absl::InfinitePast()
              ? ""
@@ -258,11 +253,11 @@ void ScrapeComponent::Keep(Running& running, const absl::StatusOr<ScrapeResult>&
   if (result->profile == nullptr) return;
   queue_.Add(
       result->profile,
-      [metrics = metrics_](absl::Duration waited) { CountAccepted(*metrics, waited); },
+      [metrics = metrics_](absl::Duration waited) { metrics->fanout.Accepted(waited); },
       now.monotonic);
 }
 
-void ScrapeComponent::OnAccepted(absl::Duration waited) { CountAccepted(*metrics_, waited); }
+void ScrapeComponent::OnAccepted(absl::Duration waited) { metrics_->fanout.Accepted(waited); }
 
 void ScrapeComponent::Cancel(Running& running) {
   if (running.scrape == 0) return;

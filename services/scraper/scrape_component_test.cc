@@ -160,7 +160,8 @@ class ScrapeComponentTest : public ::testing::Test, public Surroundings {
   metrics::Registry registry_;
   Metrics metrics_{registry_};
   FakeSink sink_;
-  forwarding::ProfileQueue queue_{1 << 20, sink_, metrics_.stage, metrics_.queue_bytes};
+  forwarding::ProfileQueue queue_{1 << 20, sink_, metrics_.stage,
+                                  metrics_.registry.Gauge("stoker_test_queue_bytes", "")};
   FakeClient::Log log_;
   std::deque<std::function<void(Now)>> events_;
   bool full_ = false;

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <absl/time/clock.h>
-#include <sys/resource.h>
 
 #include "services/collector/ebpf/collector_thread.h"
 #include "services/collector/ebpf/debug_file.h"
@@ -23,6 +22,7 @@
 #include "services/collector/ebpf/unwind/table_job.h"
 #include "services/collector/ebpf/walker/bpf_memory.h"
 #include "services/collector/ebpf/walker/cached_tables.h"
+#include "services/common/base/file_limit.h"
 #include "services/common/base/status.h"
 #include "services/common/cluster/replicas.h"
 #include "services/common/elf/inspect.h"
@@ -35,13 +35,6 @@ namespace {
 constexpr absl::Duration kGrace = absl::Seconds(10);
 // Binaries kept open: each is a file descriptor.
 constexpr std::size_t kMaxBinaries = 4096;
-
-void RaiseFileLimit() {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 // All parts of the process, in the order of their dependence.
 class Parts {

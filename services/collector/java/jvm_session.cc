@@ -301,10 +301,7 @@ void JvmSession::OnChunk(const jfr::Conversion& conversion, std::uint64_t bytes,
     last_profile_ = now.wall;
     parts_.queue.Add(
         MakeProfile(origin_, converted),
-        [metrics, hold](absl::Duration waited) {
-          metrics->fanout_latency.Observe(absl::ToDoubleSeconds(waited));
-          metrics->forwarded_entries.Increment();
-        },
+        [metrics, hold](absl::Duration waited) { metrics->fanout.Accepted(waited); },
         now.monotonic, [hold] {});
   }
 }

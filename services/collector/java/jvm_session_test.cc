@@ -139,7 +139,8 @@ class JvmSessionTest : public testing::Test, protected Surroundings, protected A
   std::shared_ptr<const ComponentMetrics> component_metrics_ =
       std::make_shared<const ComponentMetrics>(registry_, "pyroscope.java.test");
   Sink sink_;
-  forwarding::ProfileQueue queue_{1 << 20, sink_, metrics_.stage, metrics_.queue_bytes};
+  forwarding::ProfileQueue queue_{1 << 20, sink_, metrics_.stage,
+                                  metrics_.registry.Gauge("stoker_test_queue_bytes", "")};
   std::shared_ptr<const SessionSettings> settings_;
   Now now_{absl::Seconds(1000), absl::FromUnixSeconds(1'700'000'000)};
   std::deque<std::function<void(Now)>> events_;

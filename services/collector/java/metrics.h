@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "services/common/forwarding/fanout_metrics.h"
 #include "services/common/metrics/registry.h"
 #include "services/common/metrics/stage.h"
 
@@ -12,26 +13,19 @@ namespace stoker::java {
 struct Metrics {
   explicit Metrics(metrics::Registry& metrics_registry)
       : registry(metrics_registry),
-        stage(metrics_registry, "java_collector"),
-        queue_bytes(metrics_registry.Gauge("stoker_java_collector_queue_bytes",
-                                           "Profiles that the forwarder has not accepted yet.")) {}
+        stage(metrics_registry, "java_collector") {}
 
   metrics::Registry& registry;
   // In samples of recordings, once they are read.
   metrics::Stage stage;
-  prometheus::Gauge& queue_bytes;
 };
 
-// The metrics of one pyroscope.java. The first two are named as Alloy's.
+// The metrics of one pyroscope.java.
 struct ComponentMetrics {
   ComponentMetrics(metrics::Registry& metrics_registry, const std::string& component)
       : registry(metrics_registry),
         labels{{"component_id", component}},
-        fanout_latency(registry.Histogram("pyroscope_fanout_latency",
-                                          "Time until the forwarder has a profile, in seconds.",
-                                          metrics::LatencyBounds(), labels)),
-        forwarded_entries(registry.Counter("pyroscope_forwarded_entries_total",
-                                           "Profiles that the forwarder has accepted.", labels)),
+        fanout(registry, labels),
         targets(
             registry.Gauge("stoker_java_collector_targets", "Targets of the component.", labels)),
         recording(
@@ -61,8 +55,7 @@ struct ComponentMetrics {
 
   metrics::Registry& registry;
   const metrics::Labels labels;
-  prometheus::Histogram& fanout_latency;
-  prometheus::Counter& forwarded_entries;
+  forwarding::FanoutMetrics fanout;
   prometheus::Gauge& targets;
   prometheus::Gauge& recording;
   prometheus::Gauge& refused;

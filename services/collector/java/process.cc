@@ -6,17 +6,12 @@
 #include <string>
 #include <utility>
 
-#include <absl/time/clock.h>
-#include <sys/resource.h>
-
 #include "services/collector/java/attach/helper_processes.h"
 #include "services/collector/java/java_component.h"
-#include "services/common/base/env.h"
+#include "services/common/base/file_limit.h"
 #include "services/common/base/status.h"
 #include "services/common/config/last_good.h"
-#include "services/common/forwarding/forwarder_client.h"
-#include "services/common/forwarding/profile_queue.h"
-#include "services/common/forwarding/profile_spill.h"
+#include "services/common/forwarding/profile_outlet.h"
 #include "services/common/jfr/conversion.h"
 #include "services/common/log/log.h"
 #include "services/common/runtime/core_thread.h"
@@ -31,7 +26,6 @@ namespace {
 constexpr absl::Duration kTick = absl::Milliseconds(50);
 // For the recordings to end, and for what they held to reach the forwarder.
 constexpr absl::Duration kFlush = absl::Seconds(8);
-constexpr std::size_t kQueueBytes = std::size_t{64} << 20;
 // Readings that run at a time.
 constexpr std::size_t kWorkers = 2;
 // Works that wait; each is small.
@@ -39,14 +33,6 @@ constexpr std::size_t kWaiting = 100'000;
 constexpr absl::Duration kReading = absl::Seconds(10);
 
 using LastGoodJava = config::LastGood<config::PyroscopeJava>;
-
-// A recording is a file.
-void RaiseFileLimit() {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 absl::StatusOr<SessionSettings> MakeSettings(const std::string& id,
                                              const config::PyroscopeJava& arguments,
@@ -72,9 +58,10 @@ class Parts final : Surroundings {
       : service_(service),
         bundled_(std::move(privileged.library)),
         metrics_(service.metrics()),
-        spill_(OpenSpill()),
-        client_(service.dialer(), forwarder, service.random()),
-        queue_(kQueueBytes, client_, metrics_.stage, metrics_.queue_bytes),
+        outlet_({.process = "java_collector",
+                 .forwarder = forwarder,
+                 .accepted = [](const std::string&, absl::Duration) {}},
+                service, metrics_.stage, thread_),
         sandbox_({.workers = static_cast<int>(kWorkers)}),
         thread_(kTick, [this] { Tick(); }),
         workers_(kWorkers, kWaiting),
@@ -91,22 +78,7 @@ class Parts final : Surroundings {
   Parts(const Parts&) = delete;
   Parts& operator=(const Parts&) = delete;
 
-  void Start() {
-    if (spill_ != nullptr) {
-      queue_.UseSpill(
-          *spill_, service_.clock(),
-          {.accepted = [](const std::string&, absl::Duration) {},
-           .post = [this](std::function<void()> event) { thread_.Post(std::move(event)); }});
-    }
-    client_.Start({.connected = [this] { thread_.Post([this] { queue_.OnConnected(); }); },
-                   .lost = [this] { thread_.Post([this] { queue_.OnLost(); }); },
-                   .answers =
-                       [this](profile::v1::PushResponse response) {
-                         thread_.Post([this, response = std::move(response)] {
-                           queue_.OnAnswers(response, service_.clock().Monotonic());
-                         });
-                       }});
-  }
+  void Start() { outlet_.Start(); }
 
   // Starts, changes and ends components so that they are those of `last`.
   void Apply(const config::Configuration& configuration, const LastGoodJava& last) {
@@ -140,26 +112,18 @@ class Parts final : Surroundings {
     thread_.Call([this] {
       for (auto& [id, running] : components_) running->component.Stop();
     });
-    if (!Await([this] { return components_.empty(); })) {
+    if (!thread_.Await(kFlush, [this] { return components_.empty(); })) {
       log::Warn("not all recordings ended in time; they end by themselves");
     }
-    Await([this] { return queue_.unsaved() == 0 || !queue_.connected(); });
-    client_.Stop();
-    thread_.Call([this] {
-      queue_.SpillAll();
-      components_.clear();
-    });
-    if (spill_ != nullptr) Await([this] { return queue_.unsaved() == 0; });
+    outlet_.Drain(kFlush);
+    thread_.Call([this] { components_.clear(); });
     thread_.Stop();
   }
 
   nlohmann::json State() {
     nlohmann::json state;
     thread_.Call([&] {
-      state["queue"] = {{"profiles", queue_.size()},
-                        {"bytes", queue_.bytes()},
-                        {"connected", queue_.connected()},
-                        {"spilled", queue_.spilled()}};
+      state["queue"] = outlet_.State();
       for (const auto& [id, running] : components_) {
         nlohmann::json component = running->component.State(MakeNow());
         const targets::TargetWatcher::State watch = running->watcher->state();
@@ -192,27 +156,6 @@ class Parts final : Surroundings {
         });
     if (!taken) done(ResourceExhausted("too many recordings wait to be read"));
   }
-  // Without a disk that takes it the collector goes on.
-  std::unique_ptr<forwarding::ProfileSpill> OpenSpill() {
-    auto spill = forwarding::ProfileSpill::Open(
-        {.folder = service_.options().data_dir + "/spill", .name = "java-collector"}, env_,
-        service_.clock(), service_.metrics(), metrics_.stage);
-    if (spill.ok()) return *std::move(spill);
-    log::Error("nothing is spilled: profiles wait for the forwarder in memory only",
-               {{"error", spill.status()}});
-    return nullptr;
-  }
-
-  // Looks for `holds` on the thread until it is true, or too long; says which.
-  bool Await(const std::function<bool()>& holds) {
-    const absl::Time deadline = absl::Now() + kFlush;
-    bool held = false;
-    while (!held && absl::Now() < deadline) {
-      thread_.Call([&] { held = holds(); });
-      if (!held) absl::SleepFor(kTick);
-    }
-    return held;
-  }
 
   Now MakeNow() { return {service_.clock().Monotonic(), service_.clock().Now()}; }
 
@@ -227,7 +170,7 @@ class Parts final : Surroundings {
       service_.RemoveHealth(entry->first);
       entry = components_.erase(entry);
     }
-    queue_.Tick(now.monotonic);
+    outlet_.queue().Tick(now.monotonic);
   }
 
   void Change(const std::string& id, std::shared_ptr<const SessionSettings> settings,
@@ -235,7 +178,7 @@ class Parts final : Surroundings {
     std::unique_ptr<RunningComponent>& running = components_[id];
     if (running != nullptr) return running->component.Change(std::move(settings), MakeNow());
     running = std::unique_ptr<RunningComponent>(new RunningComponent{
-        {std::move(settings), {*this, helpers_, queue_, metrics_, claims_}}, nullptr});
+        {std::move(settings), {*this, helpers_, outlet_.queue(), metrics_, claims_}}, nullptr});
     // JVMs of this machine: of others there is no /proc.
     running->watcher = std::make_unique<targets::TargetWatcher>(
         targets::TargetWatcher::Options{
@@ -269,10 +212,7 @@ class Parts final : Surroundings {
   std::atomic<bool> closing_ = false;
   const UniqueFd bundled_;
   Metrics metrics_;
-  SystemEnv env_;
-  const std::unique_ptr<forwarding::ProfileSpill> spill_;
-  forwarding::ForwarderClient client_;
-  forwarding::ProfileQueue queue_;
+  forwarding::ProfileOutlet outlet_;
   sandbox::Sandbox sandbox_;
   Claims claims_;
   std::map<std::string, std::unique_ptr<RunningComponent>> components_;
@@ -298,6 +238,7 @@ runtime::ServiceInfo Info() {
 sandbox::Jobs SandboxJobs() { return {{jfr::kConvertJob, jfr::ConvertJob}}; }
 
 absl::Status RunProcess(runtime::Service& service, Privileged privileged) {
+  // A recording is a file.
   RaiseFileLimit();
   std::shared_ptr<Parts> parts;
   LastGoodJava last("pyroscope.java");
@@ -305,11 +246,8 @@ absl::Status RunProcess(runtime::Service& service, Privileged privileged) {
     last.Update(*configuration);
     if (parts == nullptr) {
       // A process that runs stays with the forwarder that it began with.
-      const std::string& address = configuration->stoker().forwarder.address;
-      parts = std::make_shared<Parts>(
-          service,
-          address.empty() ? "unix:" + service.options().run_dir + "/forwarder.sock" : address,
-          std::move(privileged));
+      parts = std::make_shared<Parts>(service, configuration->stoker().forwarder.address,
+                                      std::move(privileged));
     }
     parts->Apply(*configuration, last);
     return absl::OkStatus();

@@ -28,6 +28,16 @@ void CoreThread::Call(const std::function<void()>& event) {
   if (posted) done.WaitForNotification();
 }
 
+bool CoreThread::Await(absl::Duration timeout, const std::function<bool()>& holds) {
+  const absl::Time deadline = absl::Now() + timeout;
+  bool held = false;
+  while (!held && absl::Now() < deadline) {
+    Call([&] { held = holds(); });
+    if (!held) absl::SleepFor(tick_interval_);
+  }
+  return held;
+}
+
 void CoreThread::Stop() {
   events_.Close();
   if (thread_.joinable()) thread_.join();

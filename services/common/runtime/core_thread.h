@@ -24,6 +24,9 @@ class CoreThread {
   bool Post(std::function<void()> event);
   // Runs `event` on the thread and waits for it. Not for the thread itself.
   void Call(const std::function<void()>& event);
+  // Looks for `holds` on the thread, once an interval, until it is true or `timeout` has passed;
+  // says which. Not for the thread itself.
+  bool Await(absl::Duration timeout, const std::function<bool()>& holds);
   // No event runs after it returns.
   void Stop();
 
