@@ -93,6 +93,41 @@ install_jdk() {
   command -v javac >/dev/null || install_packages openjdk-17-jdk-headless
 }
 
+# A CPython that no Debian package has yet, without symbols and with the interpreter in the executable:
+# a Go module carries it, its files packed one by one.
+install_python() {
+  local module=github.com/kluctl/go-embed-python version=v0.0.0-3.14.6-20260610-1
+  local sum=h1:oGUS7++Wm3LgxUfD6AmJgKbKQD2wdQFO9PzyJv6T+E4=
+  local folder="${XDG_CACHE_HOME:-$HOME/.cache}/stoker/python-3.14.6" scratch
+  [ -x "$folder/bin/python3" ] && return
+  say "getting CPython 3.14 as a Go module"
+  scratch="$(mktemp -d)"
+  if ! (cd "$scratch" && PATH=/usr/local/go/bin:/usr/lib/go/bin:$PATH &&
+    go mod init scratch 2>/dev/null && go mod download -json "$module@$version" >module.json &&
+    grep -qF "\"$sum\"" module.json); then
+    say "Go does not give CPython 3.14: its tests will be skipped"
+    rm -r "$scratch"
+    return
+  fi
+  rm -rf "$folder"
+  python3 - "$scratch/module.json" "$folder" <<'PYTHON'
+import gzip, json, os, sys
+data = json.load(open(sys.argv[1]))["Dir"] + "/python/internal/data/linux-amd64"
+for entry in json.load(open(data + "/files.json"))["files"]:
+    path, source = os.path.join(sys.argv[2], entry["name"]), os.path.join(data, entry["name"])
+    if "symlink" in entry:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(entry["symlink"], path)
+    elif os.path.isfile(source + ".gz") or os.path.isfile(source):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        packed = gzip.open(source + ".gz") if os.path.isfile(source + ".gz") else open(source, "rb")
+        with packed, open(path, "wb") as file:
+            file.write(packed.read())
+        os.chmod(path, entry["perm"] & 0o777 | 0o600)
+PYTHON
+  rm -r "$scratch"
+}
+
 # The modules of Go programs that tests scrape, at the versions of go.sum.
 fetch_go_modules() {
   (cd tests/fixtures/programs/go && PATH=/usr/local/go/bin:/usr/lib/go/bin:$PATH go mod download) ||
@@ -113,6 +148,7 @@ for part in "$@"; do
       done
       install_packages "${wanted[@]}"
       fetch_go_modules
+      install_python
       install_jdk
       install_async_profiler || true
       ;;
