@@ -1,6 +1,6 @@
 # What people run. Each line is a few words over Bazel; CI runs the same.
 .DEFAULT_GOAL := help
-.PHONY: help setup up build test test-kernels check lint format bench fuzz soak update-goldens clean
+.PHONY: help setup up build test test-kernels test-kubernetes check lint format bench fuzz soak update-goldens clean
 
 # Seconds each fuzz target runs.
 TIME ?= 60
@@ -46,6 +46,10 @@ fuzz: ## Run every fuzz target for TIME seconds under ASan and UBSan
 test-kernels: ## Load, attach and follow stacks on Debian's kernels 5.10, 6.1 and 6.12, in virtual machines (root)
 	@deploy/dev/setup.sh test
 	@deploy/dev/test_kernels.sh
+
+test-kubernetes: ## Hold discovery.kubernetes against a real API server, built once (root)
+	@deploy/dev/setup.sh test
+	@deploy/dev/test_kubernetes.sh
 
 soak: setup ## Run the lab under load for TIME seconds, killing processes; checks conservation
 	@deploy/dev/soak.sh $(TIME)

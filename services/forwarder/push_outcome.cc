@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "services/common/base/status.h"
+#include "services/common/http/retry_after.h"
 
 namespace stoker::forwarder {
 namespace {
@@ -33,13 +33,6 @@ ConnectError ParseError(const HttpAnswer& answer) {
   return {.code = text("code"), .message = text("message")};
 }
 
-absl::Duration RetryAfter(const http::Headers& headers) {
-  const std::string_view text = headers.Get("Retry-After").value_or("");
-  int seconds = 0;
-  std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return absl::Seconds(std::max(seconds, 0));
-}
-
 bool IsRetried(int status, const std::string& code, bool retry_on_429) {
   if (status == 429 || code == "resource_exhausted") return retry_on_429;
   if (status == 408 || status >= 500) return true;
@@ -61,7 +54,7 @@ PushOutcome JudgeAnswer(const HttpAnswer& answer, bool ingest, bool retry_on_429
   PushOutcome outcome{.kind = Kind::kRefused,
                       .message = fmt::format("pyroscope write error: status={} msg={}",
                                              answer.status, text.substr(0, kMaxMessageBytes)),
-                      .retry_after = RetryAfter(answer.headers)};
+                      .retry_after = http::RetryAfter(answer.headers)};
   if (IsRetried(answer.status, error.code, retry_on_429)) {
     outcome.kind = Kind::kRetry;
   } else if (text.find("ingestion window") != std::string::npos) {

@@ -22,7 +22,7 @@ struct PushOutcome {
   Kind kind = Kind::kSent;
   // For people; empty when sent.
   std::string message;
-  // As the far end asks (Retry-After in seconds), else zero.
+  // As the far end asks (Retry-After), else zero.
   absl::Duration retry_after;
   // Nobody answered: asking again costs the far end nothing.
   bool unreachable = false;

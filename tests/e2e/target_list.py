@@ -12,11 +12,12 @@ _WATCH = os.path.abspath("tests/e2e/watch_targets")
 
 class TargetList:
     """The targets that a list of a Pipeline's discovery has: each a dictionary of its labels. A list
-    is an argument of a consumer, or `targets` of a discovery component."""
+    is an argument of a consumer, or `targets` of a discovery component; of one node, or with "" of the
+    whole cluster."""
 
-    def __init__(self, pipeline, component_id, argument="targets"):
+    def __init__(self, pipeline, component_id, argument="targets", node="e2e"):
         self._process = subprocess.Popen(
-            [_WATCH, os.path.join(pipeline.run_dir, "discovery.sock"), component_id, argument, "e2e"],
+            [_WATCH, os.path.join(pipeline.run_dir, "discovery.sock"), component_id, argument, node],
             stdout=subprocess.PIPE, text=True)
         self._lock = threading.Lock()
         self._last = None

@@ -8,10 +8,12 @@ https://kubernetes.io/docs/reference/using-api/api-concepts."""
 import argparse
 import base64
 import collections
+import gzip
 import hashlib
 import http.server
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -130,22 +132,45 @@ def generated_pod(index):
         ("ReplicaSet", f"app-{index % 1000}-7d9c5b6f4"))
 
 
-def matches(expression, values):
-    """Whether values satisfy a selector of `k=v`, `k==v`, `k!=v`, `k` and `!k`, joined by commas."""
-    for part in filter(None, expression.split(",")):
-        if "!=" in part:
-            key, value = part.split("!=", 1)
-            good = values.get(key) != value
-        elif "=" in part:
-            key, value = part.replace("==", "=", 1).split("=", 1)
-            good = values.get(key) == value
-        elif part.startswith("!"):
-            good = part[1:] not in values
+class BadRequest(Exception):
+    """What the server refuses with 400."""
+
+
+_REQUIREMENT = re.compile(r"""\s*(?:
+    (?P<name>[\w./-]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[\w.-]*) |
+    (?P<set_name>[\w./-]+)\s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\) |
+    (?P<no>!?)\s*(?P<presence>[\w./-]+)
+    )\s*(?:,|$)""", re.VERBOSE)
+# By which fields objects can be selected; besides, by their name and namespace.
+_FIELDS = {"pods": {"spec.nodeName", "status.phase"}, "nodes": {"spec.unschedulable"}}
+
+
+def parse_selector(expression, fields_of=None):
+    """[function of the values] of a selector of labels (`k=v`, `k==v`, `k!=v`, `k`, `!k`, `k in (a,b)`,
+    `k notin (a)`), or of fields of a resource (the first three)."""
+    known = None if fields_of is None else \
+        {"metadata.name", "metadata.namespace"} | _FIELDS.get(fields_of, set())
+    at, checks = 0, []
+    while at < len(expression):
+        part = _REQUIREMENT.match(expression, at)
+        if part is None or (known is not None and part["operator"] is None):
+            raise BadRequest(f"invalid selector: '{expression}'")
+        at = part.end()
+        if part["operator"]:
+            if known is not None and part["name"] not in known:
+                raise BadRequest(f"field label not supported: {part['name']}")
+            wanted, names = part["operator"] != "!=", {part["value"]}
+            checks.append(lambda values, k=part["name"], w=wanted, n=names: (values.get(k) in n) == w)
+        elif part["set"]:
+            wanted, names = part["set"] == "in", {one.strip() for one in part["values"].split(",")}
+            checks.append(lambda values, k=part["set_name"], w=wanted, n=names: (values.get(k) in n) == w)
         else:
-            good = part in values
-        if not good:
-            return False
-    return True
+            checks.append(lambda values, k=part["presence"], w=not part["no"]: (k in values) == w)
+    return checks
+
+
+def matches(checks, values):
+    return all(check(values) for check in checks)
 
 
 class Entry:
@@ -158,7 +183,13 @@ class Entry:
         self.fields = {"metadata.name": self.key[1], "metadata.namespace": self.key[0],
                        "spec.nodeName": body.get("spec", {}).get("nodeName", ""),
                        "status.phase": body.get("status", {}).get("phase", "")}
-        self.text = json.dumps(body, separators=(",", ":")).encode()
+        own = {"kind": body["kind"], "apiVersion": body["apiVersion"]}
+        self.text = json.dumps({**own, **body}, separators=(",", ":")).encode()
+        self._own_size = len(json.dumps(own, separators=(",", ":")))
+
+    def item(self):
+        """As in a list, where an object does not say of what kind it is."""
+        return b"{" + self.text[self._own_size:]
 
     def selected(self, query):
         return (query.namespace in ("", self.key[0])
@@ -170,8 +201,15 @@ class Query:
         self.resource = resource
         self.namespace = namespace
         self.parameters = parameters
-        self.labels = parameters.get("labelSelector", "")
-        self.fields = parameters.get("fieldSelector", "")
+        self.labels = parse_selector(parameters.get("labelSelector", ""))
+        self.fields = parse_selector(parameters.get("fieldSelector", ""), resource)
+
+    def number(self, name):
+        """The value of a parameter that is a number; 0 where it is not given."""
+        text = self.parameters.get(name, "0") or "0"
+        if not text.isascii() or not text.isdigit():
+            raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        return int(text)
 
 
 class Cluster:
@@ -247,8 +285,12 @@ class Cluster:
         return None
 
 
-def status_object(code, reason, message):
-    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+# Answers so large are compressed for those who take that.
+_COMPRESSED_FROM = 128 << 10
+
+
+def status_object(code, reason, message, metadata=None):
+    return {"kind": "Status", "apiVersion": "v1", "metadata": metadata or {}, "status": "Failure",
             "message": message, "reason": reason, "code": code}
 
 
@@ -259,15 +301,22 @@ class Api(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def answer(self, code, body, kind="application/json"):
+    def answer(self, code, body, kind="application/json", headers=()):
+        headers = list(headers)
+        if len(body) > _COMPRESSED_FROM and "gzip" in self.headers.get("Accept-Encoding", ""):
+            body = gzip.compress(body, compresslevel=1)
+            headers.append(("Content-Encoding", "gzip"))
         self.send_response(code)
         self.send_header("Content-Type", kind)
+        for name, value in headers:
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def refuse(self, code, reason, message):
-        self.answer(code, json.dumps(status_object(code, reason, message)).encode())
+    def refuse(self, code, reason, message, headers=(), metadata=None):
+        self.answer(code, json.dumps(status_object(code, reason, message, metadata)).encode(),
+                    headers=headers)
 
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
@@ -281,15 +330,19 @@ class Api(http.server.BaseHTTPRequestHandler):
         fault = self.cluster.fault_for(url.path, watch)
         if fault is not None:
             return self.fail(fault)
-        query = self.query_of(url.path, parameters)
-        if query is None:
-            return self.refuse(404, "NotFound", "the server could not find the requested resource")
-        return self.watch(query) if watch else self.list(query)
+        try:
+            query = self.query_of(url.path, parameters)
+            if query is None:
+                return self.refuse(404, "NotFound", "the server could not find the requested resource")
+            return self.watch(query) if watch else self.list(query)
+        except BadRequest as error:
+            return self.refuse(400, "BadRequest", str(error))
 
     def fail(self, fault):
         kind = fault["kind"]
         if kind == "status":
-            self.refuse(fault["code"], fault.get("reason", ""), fault.get("message", ""))
+            headers = [("Retry-After", fault["retry_after"])] if "retry_after" in fault else []
+            self.refuse(fault["code"], fault.get("reason", ""), fault.get("message", ""), headers)
         elif kind == "body":
             self.answer(200, fault["body"].encode())
         elif kind == "huge":
@@ -318,28 +371,46 @@ class Api(http.server.BaseHTTPRequestHandler):
         return None
 
     def list(self, query):
-        limit = int(query.parameters.get("limit", "0"))
+        limit = query.number("limit")
         token = query.parameters.get("continue")
         with self.cluster.changed:
             version, start = self.cluster.version, None
             if token:
-                version, start = json.loads(base64.b64decode(token))
-                start = tuple(start)
-                if version < self.cluster.compacted:
-                    return self.refuse(410, "Expired", "The provided continue parameter is too old")
+                version, start = self.place_of(token)
+                if version < 0:
+                    # The rest of a list whose version is forgotten, as it is now.
+                    version = self.cluster.version
+                elif version < self.cluster.compacted:
+                    return self.refuse(
+                        410, "Expired", "The provided continue parameter is too old to display a "
+                        "consistent list result.", metadata={"continue": self.token_of(-1, start)})
             entries = sorted((e for e in self.cluster.objects[query.resource].values()
                               if e.selected(query) and (start is None or e.key > start)),
                              key=lambda e: e.key)
         page = entries[:limit] if limit else entries
         metadata = {"resourceVersion": str(version)}
         if len(page) < len(entries):
-            metadata["continue"] = base64.b64encode(json.dumps([version, page[-1].key]).encode()).decode()
-            metadata["remainingItemCount"] = len(entries) - len(page)
+            metadata["continue"] = self.token_of(version, page[-1].key)
+            # Not counted where a selector would have to look at each.
+            if not query.labels and not query.fields:
+                metadata["remainingItemCount"] = len(entries) - len(page)
         prefix, kind, _ = RESOURCES[query.resource]
         group = prefix.removeprefix("/apis/").removeprefix("/api/")
         return self.answer(200, b'{"kind":"%sList","apiVersion":"%s","metadata":%s,"items":[%s]}\n' % (
             kind.encode(), group.encode(), json.dumps(metadata).encode(),
-            b",".join(e.text for e in page)))
+            b",".join(e.item() for e in page)))
+
+    @staticmethod
+    def token_of(version, key):
+        return base64.urlsafe_b64encode(json.dumps([version, key]).encode()).decode().rstrip("=")
+
+    @staticmethod
+    def place_of(token):
+        try:
+            version, start = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            return version, tuple(start)
+        except (ValueError, TypeError) as error:
+            raise BadRequest(f"invalid continue token: {error}") from error
 
     def chunk(self, data):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
@@ -347,7 +418,7 @@ class Api(http.server.BaseHTTPRequestHandler):
 
     def watch(self, query):
         cluster = self.cluster
-        since = int(query.parameters.get("resourceVersion", "0"))
+        since = query.number("resourceVersion")
         end = time.monotonic() + float(query.parameters.get("timeoutSeconds", "1800"))
         bookmarks = query.parameters.get("allowWatchBookmarks") == "true"
         with cluster.changed:
@@ -471,17 +542,19 @@ class TlsServer(http.server.ThreadingHTTPServer):
             pass
 
 
-def make_certificates(folder):
-    """ca.crt, server.crt and client.crt, which the CA signed, with their keys."""
+def make_certificates(folder, clients=None):
+    """ca.crt, server.crt and those of `clients` ({name: subject}), which the CA signed, with their keys."""
     def openssl(*arguments):
         subprocess.run(["openssl", *arguments], check=True, cwd=folder, capture_output=True)
     new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     openssl("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.crt", "-days", "1", "-subj", "/CN=kubernetes")
-    for name, extension in [("server", "subjectAltName=IP:127.0.0.1,DNS:kubernetes"),
-                            ("client", "extendedKeyUsage=clientAuth")]:
+    signed = [("server", "/CN=server", "subjectAltName=IP:127.0.0.1,DNS:kubernetes")]
+    for name, subject in (clients or {"client": "/CN=client"}).items():
+        signed.append((name, subject, "extendedKeyUsage=clientAuth"))
+    for name, subject, extension in signed:
         with open(os.path.join(folder, name + ".ext"), "w", encoding="ascii") as file:
             file.write(extension + "\n")
-        openssl("req", *new_key, "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name)
+        openssl("req", *new_key, "-keyout", name + ".key", "-out", name + ".csr", "-subj", subject)
         openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
                 "-out", name + ".crt", "-days", "1", "-extfile", name + ".ext")
 

@@ -15,6 +15,7 @@ class KubeletPoller final : public Poller {
       : arguments_(arguments), fetcher_(arguments.client) {}
 
   absl::StatusOr<model::TargetVector> Ask() override;
+  absl::Duration RetryAfter() override { return fetcher_.retry_after(); }
   void Interrupt() override { fetcher_.Interrupt(); }
 
  private:

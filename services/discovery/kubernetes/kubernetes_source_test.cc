@@ -167,6 +167,17 @@ TEST_F(KubernetesSourceTest, Failures) {
   EXPECT_THAT(source->DebugState().dump(), HasSubstr(R"("status":"OK")"));
 }
 
+// A server with too much to do is left alone as long as it asks for, and told of.
+TEST_F(KubernetesSourceTest, LeavesAlone) {
+  server_.Do(R"({"pods": [{"name": "a"}], "faults": [{"kind": "status", "code": 429, "times": 1,
+      "retry_after": "3", "message": "too many requests"}]})");
+  const absl::Duration begin = clock_.Monotonic();
+  const auto source = Start(Arguments());
+  sink_.Await(FailsWith("429: too many requests"));
+  sink_.Await(Has({"a"}));
+  EXPECT_GE(clock_.Monotonic() - begin, absl::Seconds(3));
+}
+
 // The first list may fail too; nothing is told before there is one.
 TEST_F(KubernetesSourceTest, FirstListFails) {
   server_.Do(R"({"pods": [{"name": "a"}], "faults": [{"kind": "body", "body": "<html>"}]})");

@@ -120,6 +120,7 @@ void Reflector::Run() {
 }
 
 absl::Duration Reflector::Step() {
+  retry_after_ = absl::ZeroDuration();
   absl::Status status = Connect();
   if (status.ok() && !listed_) {
     status = List();
@@ -142,7 +143,8 @@ absl::Duration Reflector::Step() {
   if (ordinary && fruitless_ <= 1) return absl::ZeroDuration();
   if (!status.ok()) SetStatus(status);
   const std::uint64_t doublings = std::min<std::uint64_t>(fruitless_ - 1, 5);
-  return std::min(kLastRetry, kFirstRetry * (std::uint64_t{1} << doublings));
+  return std::max(retry_after_,
+                  std::min(kLastRetry, kFirstRetry * (std::uint64_t{1} << doublings)));
 }
 
 absl::Status Reflector::Connect() {
@@ -166,7 +168,9 @@ absl::StatusOr<http::Response> Reflector::Fetch(http::ClientRequest request) {
     // Only this thread replaces it.
     fetcher = fetcher_.get();
   }
-  return fetcher->Fetch(std::move(request));
+  absl::StatusOr<http::Response> response = fetcher->Fetch(std::move(request));
+  retry_after_ = fetcher->retry_after();
+  return response;
 }
 
 std::string Reflector::Url(const std::string& query) const {
@@ -215,7 +219,7 @@ absl::Status Reflector::List() {
   }
   if (resource_version.empty()) return InvalidArgument("the list has no resourceVersion");
   page_size_ = kPageSize;
-  resource_version_ = std::move(resource_version);
+  SetResourceVersion(std::move(resource_version));
   sink_.ListEnds();
   return absl::OkStatus();
 }
@@ -225,10 +229,15 @@ absl::Status Reflector::Watch(bool& began) {
   line_.clear();
   events_in_watch_ = 0;
   const std::uint64_t seconds = kWatchSeconds + SystemRandom().Next() % kWatchSeconds;
+  std::string from;
+  {
+    absl::MutexLock lock(&mutex_);
+    from = resource_version_;
+  }
   const absl::StatusOr<http::Response> response = Fetch(
       {.url =
            Url(fmt::format("watch=1&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
-                           Escape(resource_version_), seconds)),
+                           Escape(from), seconds)),
        .headers = {{"Accept", "application/json"}},
        .timeout = absl::Seconds(seconds) + kWatchGrace,
        .on_body = [this](std::string_view piece) { return Take(piece); },
@@ -277,7 +286,7 @@ absl::Status Reflector::TakeLine(std::string_view line) {
     case WatchEvent::Type::kUnknown:
       break;
   }
-  if (!event->resource_version.empty()) resource_version_ = std::move(event->resource_version);
+  if (!event->resource_version.empty()) SetResourceVersion(std::move(event->resource_version));
   ++events_in_watch_;
   Count(&Counts::events);
   return absl::OkStatus();
@@ -299,6 +308,11 @@ void Reflector::Count(std::uint64_t Counts::* counter) {
   ++(counts_.*counter);
 }
 
+void Reflector::SetResourceVersion(std::string version) {
+  absl::MutexLock lock(&mutex_);
+  resource_version_ = std::move(version);
+}
+
 nlohmann::json Reflector::DebugState() const {
   absl::MutexLock lock(&mutex_);
   return {{"resource", ResourceName(query_.resource)},
@@ -309,6 +323,7 @@ nlohmann::json Reflector::DebugState() const {
           {"watches", counts_.watches},
           {"events", counts_.events},
           {"failures", counts_.failures},
+          {"resource_version", resource_version_},
           {"status", status_.ok() ? "OK" : std::string(Message(status_))}};
 }
 

@@ -48,7 +48,8 @@ class ReflectorSink {
 
 // Keeps a sink in step with the objects of an API server: lists them page by page, then watches
 // what changes. A watch that ends is taken up where it was; what cannot be taken up is listed anew.
-// Failures are tried again from 1 s on, twice as long each time up to 30 s. Source of the protocol:
+// Failures are tried again from 1 s on, twice as long each time up to 30 s, but not before the
+// server wishes. Source of the protocol:
 // Kubernetes' API concepts (https://kubernetes.io/docs/reference/using-api/api-concepts).
 class Reflector {
  public:
@@ -85,6 +86,7 @@ class Reflector {
   absl::StatusOr<http::Response> Fetch(http::ClientRequest request);
   void SetStatus(const absl::Status& status);
   void Count(std::uint64_t Counts::* counter);
+  void SetResourceVersion(std::string version);
 
   const config::DiscoveryKubernetes& arguments_;
   const PodSurroundings surroundings_;
@@ -96,10 +98,11 @@ class Reflector {
   std::optional<ClusterAccess> access_;
   std::int64_t page_size_;
   bool listed_ = false;
-  std::string resource_version_;
   // The start of a line of the watch.
   std::string line_;
   std::uint64_t events_in_watch_ = 0;
+  // What the last answer of this step asked for.
+  absl::Duration retry_after_;
   // Steps in a row that came to nothing.
   std::uint64_t fruitless_ = 0;
 
@@ -107,6 +110,8 @@ class Reflector {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<Fetcher> fetcher_ ABSL_GUARDED_BY(mutex_);
   Counts counts_ ABSL_GUARDED_BY(mutex_);
+  // From where the next watch goes on.
+  std::string resource_version_ ABSL_GUARDED_BY(mutex_);
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 
   std::thread thread_;

@@ -42,7 +42,8 @@ class DockerClient {
   // A GET of `path`.
   absl::StatusOr<http::ClientRequest> Request(std::string_view path, const Query& query);
 
-  // As Fetcher has it.
+  // As Fetcher has them.
+  [[nodiscard]] absl::Duration retry_after() const { return fetcher_.retry_after(); }
   void Interrupt() { fetcher_.Interrupt(); }
   // "1.41"; "" before it is negotiated.
   [[nodiscard]] const std::string& version() const { return version_; }

@@ -52,6 +52,10 @@ absl::Duration DockerPoller::AskAgainIn() {
   return kFirstFollowUp * (1 << asks_since_event_++);
 }
 
+absl::Duration DockerPoller::RetryAfter() {
+  return client_ == nullptr ? absl::ZeroDuration() : client_->retry_after();
+}
+
 absl::Status DockerPoller::FollowEvents() {
   // The stream may begin later than the request; by then the daemon has kept what happened.
   const std::string since = std::to_string(absl::ToUnixSeconds(clock_.Now()));

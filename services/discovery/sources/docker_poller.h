@@ -20,6 +20,7 @@ class DockerPoller : public Poller {
   void OnStart(std::function<void()> ask_soon) final { ask_soon_ = std::move(ask_soon); }
   absl::StatusOr<model::TargetVector> Ask() final;
   absl::Duration AskAgainIn() final;
+  absl::Duration RetryAfter() final;
   void Interrupt() final;
   [[nodiscard]] nlohmann::json DebugState() const final;
 

@@ -1,13 +1,27 @@
 #include "services/discovery/sources/fetcher.h"
 
-#include <optional>
+#include <algorithm>
 #include <utility>
 
 #include <absl/synchronization/notification.h>
 
+#include "services/common/http/retry_after.h"
+
 namespace stoker::discovery {
+namespace {
+
+// A server that asks for more is asked again all the same: its answer may be a mistake.
+constexpr absl::Duration kMaxRetryAfter = absl::Minutes(5);
+
+absl::Duration RetryAfter(const http::Response& response) {
+  if (response.status != 429 && response.status != 503) return absl::ZeroDuration();
+  return std::min(http::RetryAfter(response.headers), kMaxRetryAfter);
+}
+
+}  // namespace
 
 absl::StatusOr<http::Response> Fetcher::Fetch(http::ClientRequest request) {
+  retry_after_ = absl::ZeroDuration();
   absl::StatusOr<http::Response> response = absl::CancelledError("interrupted");
   absl::Notification done;
   {
@@ -20,6 +34,7 @@ absl::StatusOr<http::Response> Fetcher::Fetch(http::ClientRequest request) {
     });
   }
   done.WaitForNotification();
+  if (response.ok()) retry_after_ = RetryAfter(*response);
   absl::MutexLock lock(&mutex_);
   request_ = 0;
   return response;

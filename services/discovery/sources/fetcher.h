@@ -5,6 +5,7 @@
 
 #include <absl/status/statusor.h>
 #include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
 
 #include "services/common/http/client.h"
 
@@ -17,11 +18,15 @@ class Fetcher {
 
   // As http::Client::Do. CANCELLED once interrupted.
   absl::StatusOr<http::Response> Fetch(http::ClientRequest request);
+  // How long the last answer asks to be left alone: its Retry-After where it is 429 or 503, at most
+  // five minutes; zero where it does not. For the thread of Fetch.
+  [[nodiscard]] absl::Duration retry_after() const { return retry_after_; }
   // For good. Thread-safe.
   void Interrupt();
 
  private:
   const std::unique_ptr<http::Client> client_;
+  absl::Duration retry_after_;
   absl::Mutex mutex_;
   bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
   // What is being waited for; 0: nothing.

@@ -41,8 +41,11 @@ std::int64_t Nanoseconds(const timespec& time) {
 
 }  // namespace
 
-FilePoller::FilePoller(const config::DiscoveryFile& arguments, metrics::Registry& metrics)
+FilePoller::FilePoller(const config::DiscoveryFile& arguments, std::string component_id,
+                       metrics::Registry& metrics)
     : arguments_(arguments),
+      component_id_(std::move(component_id)),
+      metrics_(metrics),
       read_errors_(metrics.Counter("prometheus_sd_file_read_errors_total",
                                    "Files of discovery.file that could not be read or parsed.")),
       watch_errors_(metrics.Counter("prometheus_sd_file_watcher_errors_total",
@@ -111,6 +114,12 @@ void FilePoller::Update(const std::string& path, File& file) {
   const Version version{found.st_dev, found.st_ino, found.st_size, Nanoseconds(found.st_mtim),
                         Nanoseconds(found.st_ctim)};
   if (version == file.version) return;
+  if (file.modified == nullptr) {
+    file.modified = metrics_.MakeOwnedGauge("prometheus_sd_file_mtime_seconds",
+                                            "When a file of discovery.file was written last.",
+                                            {{"filename", path}, {"config", component_id_}});
+  }
+  file.modified->Set(static_cast<double>(version.modified_ns) / 1e9);
   absl::StatusOr<std::vector<TargetGroup>> groups = Read(path, fd.get());
   file.version = version;
   file.status = WithContext(groups.status(), path);

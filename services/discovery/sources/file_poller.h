@@ -21,7 +21,9 @@ namespace stoker::discovery {
 // keeps what it gave last.
 class FilePoller final : public Poller {
  public:
-  FilePoller(const config::DiscoveryFile& arguments, metrics::Registry& metrics);
+  // Borrows the registry.
+  FilePoller(const config::DiscoveryFile& arguments, std::string component_id,
+             metrics::Registry& metrics);
 
   void OnStart(std::function<void()> ask_soon) override;
   absl::StatusOr<model::TargetVector> Ask() override;
@@ -46,6 +48,8 @@ class FilePoller final : public Poller {
     bool was_good = false;
     // Of the last version that was read.
     absl::Status status = absl::UnknownError("not read yet");
+    // When it was written last.
+    metrics::Registry::OwnedGauge modified;
   };
 
   [[nodiscard]] bool KnowsAny() const;
@@ -54,6 +58,8 @@ class FilePoller final : public Poller {
   static absl::StatusOr<std::vector<TargetGroup>> Read(const std::string& path, int fd);
 
   const config::DiscoveryFile arguments_;
+  const std::string component_id_;
+  metrics::Registry& metrics_;
   prometheus::Counter& read_errors_;
   prometheus::Counter& watch_errors_;
   std::unique_ptr<DirectoryWatcher> watcher_;

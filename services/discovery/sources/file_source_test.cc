@@ -2,9 +2,11 @@
 #include <fstream>
 #include <string>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "services/discovery/sources/recording_sink.h"
 #include "services/discovery/sources/system_sources.h"
@@ -13,6 +15,7 @@ namespace stoker::discovery {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
 class FileSourceTest : public ::testing::Test {
@@ -71,6 +74,28 @@ TEST_F(FileSourceTest, Finds) {
                                                     {"__meta_filepath", folder_ + "/b.yml"},
                                                     {"on", "true"},
                                                     {"port", "80"}}));
+}
+
+// The metrics say when each file was written and how long refreshes take; a file that goes leaves
+// none.
+TEST_F(FileSourceTest, Metrics) {
+  Write("a.json", R"([{"targets": ["a:1"]}])");
+  Write("b.json", R"([{"targets": ["b:1"]}])");
+  const timespec times[2] = {{.tv_sec = 5, .tv_nsec = 0}, {.tv_sec = 7, .tv_nsec = 500'000'000}};
+  ASSERT_EQ(utimensat(AT_FDCWD, (folder_ + "/a.json").c_str(), times, 0), 0);
+  auto source = Start({"*.json"});
+  Await(2);
+  EXPECT_THAT(metrics_.Text(), HasSubstr(fmt::format("prometheus_sd_file_mtime_seconds{{config="
+                                                     "\"discovery.file.x\",filename=\"{}\"}} 7.5",
+                                                     folder_ + "/a.json")));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("prometheus_sd_refresh_duration_seconds_count{config="
+                                         "\"discovery.file.x\",mechanism=\"file\"}"));
+  EXPECT_THAT(metrics_.Text(), HasSubstr(folder_ + "/b.json"));
+  std::filesystem::remove(folder_ + "/b.json");
+  Await(1);
+  EXPECT_THAT(metrics_.Text(), Not(HasSubstr(folder_ + "/b.json")));
+  source.reset();
+  EXPECT_THAT(metrics_.Text(), Not(HasSubstr(folder_ + "/a.json")));
 }
 
 // A file that is renamed into place, written in place, new, swapped by a link above it or gone is

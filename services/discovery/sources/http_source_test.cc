@@ -27,6 +27,7 @@ class HttpSourceTest : public ::testing::Test {
     EXPECT_EQ(request.headers.Get("Accept"), "application/json");
     EXPECT_EQ(request.headers.Get("X-Prometheus-Refresh-Interval-Seconds"), "0.010000");
     absl::MutexLock lock(&mutex_);
+    asked_.push_back(clock_.Monotonic());
     return answer_;
   }
   void SetAnswer(int status, std::string body, std::string type = "application/json") {
@@ -39,8 +40,15 @@ class HttpSourceTest : public ::testing::Test {
         config::DiscoveryHttp{.url = url_, .refresh_interval = absl::Milliseconds(10)}, "", sink_);
   }
 
+  // When it was asked.
+  std::vector<absl::Duration> Asked() {
+    absl::MutexLock lock(&mutex_);
+    return asked_;
+  }
+
   absl::Mutex mutex_;
   http::Response answer_ ABSL_GUARDED_BY(mutex_);
+  std::vector<absl::Duration> asked_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<http::Server> server_;
   std::string url_;
   SystemClock clock_;
@@ -97,6 +105,33 @@ TEST_F(HttpSourceTest, KeepsTheListOnFailure) {
   fails(200, R"([{"hosts": []}])", "application/json", "target group 0: unknown key `hosts`");
   SetAnswer(200, "[]");
   EXPECT_TRUE(sink_.Await([](const auto& said) { return said.status.ok(); }).targets.empty());
+}
+
+// A server that asks to be left alone is, and for no longer than five minutes; one whose failure
+// has another cause is asked again as ever.
+TEST_F(HttpSourceTest, LeavesAlone) {
+  const auto set = [this](int status, const std::string& seconds) {
+    absl::MutexLock lock(&mutex_);
+    answer_ = {.status = status, .headers = {{"Retry-After", seconds}}, .body = ""};
+    asked_.clear();
+  };
+  set(500, "1000");
+  auto source = Start();
+  const auto failed_since = [&](int before) {
+    return sink_.Await([&](const auto& said) { return said.failed > before; }).failed;
+  };
+  failed_since(2);
+  set(429, "1");
+  const auto asked_twice = [this]()
+                               ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return asked_.size() > 1; };
+  mutex_.LockWhen(absl::Condition(&asked_twice));
+  EXPECT_GE(asked_[1] - asked_[0], absl::Seconds(1));
+  mutex_.Unlock();
+  set(503, "1000");
+  const auto waits = [&] { return source->DebugState()["last_pause"] == "5m"; };
+  for (int failures = 0; !waits() && failures < 1000;) failures = failed_since(failures);
+  EXPECT_TRUE(waits()) << source->DebugState();
+  EXPECT_EQ(Asked().size(), 1u);
 }
 
 // A source that waits for its peer ends at once, and says nothing more.

@@ -47,18 +47,19 @@ void PolledSource::AskSoon() {
   ask_soon_ = true;
 }
 
-bool PolledSource::Wait(absl::Duration pause) {
+bool PolledSource::Wait(Pause pause) {
   absl::MutexLock lock(&mutex_);
-  const absl::Duration gap =
-      std::min(pause, std::clamp(4 * last_duration_, kShortestGap, kLongestGap));
+  last_pause_ = pause.most;
+  const absl::Duration busy = std::clamp(4 * last_duration_, kShortestGap, kLongestGap);
+  const absl::Duration gap = std::max(pause.least, std::min(pause.most, busy));
   if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), gap)) return false;
   const auto wanted = [this]()
                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || ask_soon_; };
-  mutex_.AwaitWithTimeout(absl::Condition(&wanted), pause - gap);
+  mutex_.AwaitWithTimeout(absl::Condition(&wanted), pause.most - gap);
   return !stopping_;
 }
 
-absl::Duration PolledSource::AskOnce() {
+PolledSource::Pause PolledSource::AskOnce() {
   {
     absl::MutexLock lock(&mutex_);
     ask_soon_ = false;
@@ -69,15 +70,16 @@ absl::Duration PolledSource::AskOnce() {
   std::uint64_t failures = 0;
   {
     absl::MutexLock lock(&mutex_);
-    if (stopping_) return absl::ZeroDuration();
+    if (stopping_) return {};
     last_duration_ = clock_.Monotonic() - begin;
     failures_ = failures = status.ok() ? 0 : failures_ + 1;
     if (status.ok()) last_success_ = clock_.Now();
     metrics_.seconds->Observe(absl::ToDoubleSeconds(last_duration_));
+    metrics_.last_seconds->Observe(absl::ToDoubleSeconds(last_duration_));
   }
   if (status.ok()) {
     sink_.Found(*std::move(found));
-    return std::min(refresh_interval_, poller_->AskAgainIn());
+    return {.most = std::min(refresh_interval_, poller_->AskAgainIn())};
   }
   metrics_.failures->Increment();
   if (found.ok()) {
@@ -86,7 +88,9 @@ absl::Duration PolledSource::AskOnce() {
     sink_.Failed(status);
   }
   const std::uint64_t doublings = std::min(failures - 1, kMaxDoublings);
-  return std::min(refresh_interval_, kFirstRetry * (std::uint64_t{1} << doublings));
+  const absl::Duration wished = poller_->RetryAfter();
+  const absl::Duration backoff = kFirstRetry * (std::uint64_t{1} << doublings);
+  return {.least = wished, .most = std::max(wished, std::min(refresh_interval_, backoff))};
 }
 
 nlohmann::json PolledSource::DebugState() const {
@@ -95,6 +99,7 @@ nlohmann::json PolledSource::DebugState() const {
   state["refresh_interval"] = absl::FormatDuration(refresh_interval_);
   state["failures"] = failures_;
   state["last_duration"] = absl::FormatDuration(last_duration_);
+  state["last_pause"] = absl::FormatDuration(last_pause_);
   if (last_success_ != absl::InfinitePast()) {
     state["last_success"] = absl::FormatTime(absl::RFC3339_sec, last_success_, absl::UTCTimeZone());
   }

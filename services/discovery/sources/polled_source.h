@@ -30,6 +30,8 @@ class Poller {
   // After an Ask that succeeded: when to ask again at the latest, should that be before the refresh
   // interval. On the same thread.
   virtual absl::Duration AskAgainIn() { return absl::InfiniteDuration(); }
+  // After an Ask that failed: how long the peer asks to be left alone. On the same thread.
+  virtual absl::Duration RetryAfter() { return absl::ZeroDuration(); }
   // Ends an Ask that waits, and every later one, soon.
   virtual void Interrupt() = 0;
   // What more /debug/state shows, as members of an object. Thread-safe, does not wait for a peer.
@@ -37,7 +39,8 @@ class Poller {
 };
 
 // A source that asks again every refresh interval; after a failure sooner, from a second on, twice
-// as long each time; and where the poller wishes so at once, if the last time is not just over.
+// as long each time, but not before the peer wishes; and where the poller wishes so at once, if the
+// last time is not just over.
 class PolledSource final : public Source {
  public:
   // Borrows clock and sink.
@@ -48,11 +51,16 @@ class PolledSource final : public Source {
   [[nodiscard]] nlohmann::json DebugState() const override;
 
  private:
+  // Until the next Ask: `most`, and where that is wished for ahead of its time `least`.
+  struct Pause {
+    absl::Duration least;
+    absl::Duration most;
+  };
+
   void Run();
-  // Returns how long to wait until the next.
-  absl::Duration AskOnce();
+  Pause AskOnce();
   // False when the source ends.
-  bool Wait(absl::Duration pause);
+  bool Wait(Pause pause);
   void AskSoon();
 
   std::unique_ptr<Poller> poller_;
@@ -69,6 +77,8 @@ class PolledSource final : public Source {
   // In a row.
   std::uint64_t failures_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration last_duration_ ABSL_GUARDED_BY(mutex_);
+  // After it, or now.
+  absl::Duration last_pause_ ABSL_GUARDED_BY(mutex_);
 
   std::thread thread_;
 };

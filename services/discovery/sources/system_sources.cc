@@ -41,7 +41,7 @@ struct Starter {
     return Poll(std::make_unique<DockerSwarm>(arguments, clock), arguments, "dockerswarm");
   }
   std::unique_ptr<Source> operator()(const config::DiscoveryFile& arguments) const {
-    return Poll(std::make_unique<FilePoller>(arguments, metrics), arguments, "file");
+    return Poll(std::make_unique<FilePoller>(arguments, component_id, metrics), arguments, "file");
   }
   std::unique_ptr<Source> operator()(const config::DiscoveryHttp& arguments) const {
     return Poll(std::make_unique<HttpPoller>(arguments), arguments, "http");
