@@ -13,8 +13,10 @@ bool IsId(std::string_view text) {
          });
 }
 
-// The id within one component of a cgroup path: `[slice:runtime:][prefix-]id[.suffix]`.
+// The id within one component of a cgroup path: `[slice:runtime:][prefix-]id[.suffix]`. What
+// watches over a container is not in it.
 std::string_view IdOfComponent(std::string_view component) {
+  if (component.find("-conmon-") != std::string_view::npos) return {};
   component.remove_prefix(component.rfind(':') + 1);
   component = component.substr(0, component.find_first_of(". "));
   component.remove_prefix(component.rfind('-') + 1);

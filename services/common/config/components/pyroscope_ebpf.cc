@@ -1,8 +1,11 @@
 #include "services/common/config/components/pyroscope_ebpf.h"
 
+#include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -14,16 +17,46 @@ namespace {
 
 using Config = PyroscopeEbpf;
 
+// An argument of the peers that nothing here stands for. `asks`: whether a value asks for what is
+// not built, which the collector says once.
+template <typename M>
+void AddUnbuilt(SchemaBuilder<Config>& builder, const std::string& name,
+                const std::string& default_text, std::function<bool(const M&)> asks,
+                const std::string& description, const std::string& parent = "") {
+  builder.Custom(
+      name, TypeText(static_cast<const M*>(nullptr)), default_text,
+      [written = parent + name, asks = std::move(asks)](const Value& value,
+                                                        Config& config) -> std::optional<Mismatch> {
+        M given{};
+        if (auto mismatch = ConvertTo(value, given)) return mismatch;
+        if (asks(given)) config.unbuilt.push_back(written);
+        return std::nullopt;
+      },
+      description);
+}
+
+bool IsTrue(const bool& value) { return value; }
+bool IsNotEmpty(const std::vector<std::string>& value) { return !value.empty(); }
+template <typename M>
+bool Never(const M&) {
+  return false;
+}
+
 // Symbols come from the symbolizer, whatever this block says.
 const Schema& DebugInfoSchema() {
-  static const Schema* const schema = SchemaBuilder<Nothing>()
-                                          .Ignored<bool>("on_target_symbolization")
-                                          .Ignored<bool>("upload")
-                                          .Ignored<int>("cache_size")
-                                          .Ignored<bool>("strip_text_section")
-                                          .Ignored<int>("queue_size")
-                                          .Ignored<int>("worker_num")
-                                          .Build();
+  static const Schema* const schema = [] {
+    SchemaBuilder<Config> builder;
+    AddUnbuilt<bool>(builder, "on_target_symbolization", "true", Never<bool>,
+                     "No effect: the symbolizer names.");
+    AddUnbuilt<bool>(builder, "upload", "false", IsTrue,
+                     "No effect: debug information goes to the symbolizer, nowhere else.",
+                     "debug_info.");
+    AddUnbuilt<int>(builder, "cache_size", "262144", Never<int>, "No effect.");
+    AddUnbuilt<bool>(builder, "strip_text_section", "false", Never<bool>, "No effect.");
+    AddUnbuilt<int>(builder, "queue_size", "256", Never<int>, "No effect.");
+    AddUnbuilt<int>(builder, "worker_num", "16", Never<int>, "No effect.");
+    return builder.Build();
+  }();
   return *schema;
 }
 
@@ -77,20 +110,36 @@ void AddCaches(SchemaBuilder<Config>& builder) {
 }
 
 // Of Alloy's profiler.
-void AddIgnored(SchemaBuilder<Config>& builder) {
-  for (const char* name :
-       {"perl_enabled", "php_enabled", "hotspot_enabled", "ruby_enabled", "v8_enabled",
-        "dotnet_enabled", "go_enabled", "obi_process_context_enabled", "load_probe", "verbose_mode",
-        "no_kernel_version_check", "reporter_unsymbolized_stubs"}) {
-    builder.Ignored<bool>(name);
+void AddUnbuilt(SchemaBuilder<Config>& builder) {
+  static constexpr std::pair<const char*, const char*> kRuntimes[] = {
+      {"perl_enabled", "Perl"}, {"php_enabled", "PHP"}, {"hotspot_enabled", "Java's"},
+      {"ruby_enabled", "Ruby"}, {"v8_enabled", "V8's"}, {"dotnet_enabled", ".NET's"}};
+  for (const auto& [name, runtime] : kRuntimes) {
+    AddUnbuilt<bool>(builder, name, "true", IsTrue,
+                     fmt::format("No effect: {} own frames are not built.", runtime));
   }
+  AddUnbuilt<bool>(builder, "go_enabled", "true", Never<bool>,
+                   "No effect: Go is unwound and named like any other program.");
+  AddUnbuilt<bool>(builder, "obi_process_context_enabled", "true", IsTrue,
+                   "No effect: the process context of OpenTelemetry is not read.");
+  AddUnbuilt<bool>(builder, "load_probe", "false", IsTrue, "No effect: probes are not built.");
   for (const char* name : {"probe_links", "u_probe_links"}) {
-    builder.Ignored<std::vector<std::string>>(name);
+    AddUnbuilt<std::vector<std::string>>(builder, name, "[]", IsNotEmpty,
+                                         "No effect: probes are not built.");
   }
-  builder.Ignored<std::string>("bpf_fs_root")
-      .Ignored<std::string>("symb_cache_path")
-      .Ignored<int>("symb_cache_size")
-      .IgnoredBlock("debug_info", DebugInfoSchema());
+  AddUnbuilt<bool>(builder, "verbose_mode", "false", IsTrue,
+                   "No effect: see the flag `--log.level`.");
+  AddUnbuilt<bool>(builder, "no_kernel_version_check", "false", IsTrue,
+                   "No effect: the kernel is asked for what is needed, not for its version.");
+  AddUnbuilt<bool>(builder, "reporter_unsymbolized_stubs", "false", IsTrue,
+                   "No effect: see `unresolved` of an endpoint of pyroscope.write.");
+  AddUnbuilt<std::string>(builder, "bpf_fs_root", "\"/sys/fs/bpf/\"", Never<std::string>,
+                          "No effect: nothing is pinned.");
+  AddUnbuilt<std::string>(builder, "symb_cache_path", "\"/tmp/symb-cache\"", Never<std::string>,
+                          "No effect: the symbolizer keeps the tables.");
+  AddUnbuilt<int>(builder, "symb_cache_size", "2048", Never<int>,
+                  "No effect: the symbolizer keeps the tables.");
+  builder.Section("debug_info", DebugInfoSchema(), "Accepted; see below.");
 }
 
 const Schema* MakeSchema() {
@@ -129,7 +178,7 @@ const Schema* MakeSchema() {
                 "The probability, 0 to 1, that a thread's leaving the CPU is sampled.")
       .Validate(Validate);
   AddCaches(builder);
-  AddIgnored(builder);
+  AddUnbuilt(builder);
   return builder.Build();
 }
 

@@ -35,6 +35,8 @@ struct PyroscopeEbpf {
   int container_id_cache_size = 1024;
   int symbols_map_size = 16384;
   int pid_map_size = 2048;
+  // Arguments that ask for what is not built, in the order in which they are written.
+  std::vector<std::string> unbuilt;
   bool operator==(const PyroscopeEbpf&) const = default;
 };
 
