@@ -49,8 +49,8 @@ std::unique_ptr<http::Client> MakeClient(const config::HttpClientConfig& client)
 // What the command line says of sizes.
 struct Limits {
   std::size_t profile_bytes = 0;
-  std::size_t spill_bytes = 0;
-  absl::Duration spill_age;
+  std::size_t spool_bytes = 0;
+  absl::Duration spool_age;
 };
 
 // All of the process. Components are changed on the thread only; HTTP handlers outlive RunProcess,
@@ -63,8 +63,8 @@ class Parts final : Surroundings {
         metrics_(service.metrics()),
         outlet_({.process = "scraper",
                  .forwarder = forwarder,
-                 .spill_bytes = limits.spill_bytes,
-                 .spill_age = limits.spill_age,
+                 .spool_bytes = limits.spool_bytes,
+                 .spool_age = limits.spool_age,
                  .accepted = [this](const std::string& producer,
                                     absl::Duration waited) { OnAccepted(producer, waited); }},
                 service, metrics_.stage, thread_),
@@ -285,10 +285,10 @@ absl::StatusOr<Limits> ReadLimits(const runtime::Options& options) {
   Limits limits;
   STOKER_ASSIGN_OR_RETURN(limits.profile_bytes, BytesOf(options, "max-profile-bytes"));
   if (limits.profile_bytes == 0) return InvalidArgument("--max-profile-bytes: must not be 0");
-  STOKER_ASSIGN_OR_RETURN(limits.spill_bytes, BytesOf(options, "spill-bytes"));
-  const std::string& age = options.flags.at("spill-age");
-  if (!absl::ParseDuration(age, &limits.spill_age) || limits.spill_age <= absl::ZeroDuration()) {
-    return InvalidArgument("--spill-age: {} is no duration such as 24h", age);
+  STOKER_ASSIGN_OR_RETURN(limits.spool_bytes, BytesOf(options, "spool-bytes"));
+  const std::string& age = options.flags.at("spool-age");
+  if (!absl::ParseDuration(age, &limits.spool_age) || limits.spool_age <= absl::ZeroDuration()) {
+    return InvalidArgument("--spool-age: {} is no duration such as 24h", age);
   }
   return limits;
 }
@@ -304,9 +304,9 @@ runtime::ServiceInfo Info() {
           .grpc_listen = "127.0.0.1:4043",
           .flags = {{"max-profile-bytes", "67108864",
                      "The largest profile that a target may answer, as it comes and inflated."},
-                    {"spill-bytes", "268435456",
+                    {"spool-bytes", "268435456",
                      "Disk space for profiles that the forwarder does not take now; 0 for none."},
-                    {"spill-age", "24h", "How long they may wait there."}}};
+                    {"spool-age", "24h", "How long they may wait there."}}};
 }
 
 absl::Status RunProcess(runtime::Service& service) {

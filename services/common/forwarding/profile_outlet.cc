@@ -20,29 +20,29 @@ ProfileOutlet::ProfileOutlet(Options options, runtime::Service& service, metrics
     : service_(service),
       stage_(stage),
       thread_(thread),
-      spill_(OpenSpill(options)),
+      spool_(OpenSpool(options)),
       client_(service.dialer(), AddressOf(options.forwarder, service), service.random()),
       queue_(kQueueBytes, client_, stage,
              service.metrics().Gauge("stoker_" + options.process + "_queue_bytes",
                                      "Profiles that the forwarder has not accepted yet.")) {
-  if (spill_ == nullptr) return;
-  queue_.UseSpill(
-      *spill_, service.clock(),
+  if (spool_ == nullptr) return;
+  queue_.UseSpool(
+      *spool_, service.clock(),
       {.accepted = std::move(options.accepted),
        .post = [this](std::function<void()> event) { thread_.Post(std::move(event)); }});
 }
 
 // A process whose disk refuses still works.
-std::unique_ptr<ProfileSpill> ProfileOutlet::OpenSpill(const Options& options) {
-  if (options.spill_bytes == 0) return nullptr;
-  auto spill = ProfileSpill::Open({.folder = service_.options().data_dir + "/spill",
-                                   .max_bytes = options.spill_bytes,
-                                   .max_age = options.spill_age,
+std::unique_ptr<ProfileSpool> ProfileOutlet::OpenSpool(const Options& options) {
+  if (options.spool_bytes == 0) return nullptr;
+  auto spool = ProfileSpool::Open({.folder = service_.options().data_dir + "/spool",
+                                   .max_bytes = options.spool_bytes,
+                                   .max_age = options.spool_age,
                                    .name = options.process},
                                   env_, service_.clock(), service_.metrics(), stage_);
-  if (spill.ok()) return *std::move(spill);
+  if (spool.ok()) return *std::move(spool);
   log::Error("nothing is spilled: profiles wait for the forwarder in memory only",
-             {{"error", spill.status()}});
+             {{"error", spool.status()}});
   return nullptr;
 }
 
@@ -61,7 +61,7 @@ void ProfileOutlet::Drain(absl::Duration patience) {
   thread_.Await(patience, [this] { return queue_.unsaved() == 0 || !queue_.connected(); });
   client_.Stop();
   thread_.Call([this] { queue_.SpillAll(); });
-  if (spill_ != nullptr) thread_.Await(patience, [this] { return queue_.unsaved() == 0; });
+  if (spool_ != nullptr) thread_.Await(patience, [this] { return queue_.unsaved() == 0; });
 }
 
 nlohmann::json ProfileOutlet::State() const {
@@ -70,7 +70,7 @@ nlohmann::json ProfileOutlet::State() const {
                           {"connected", queue_.connected()},
                           {"unsaved", queue_.unsaved()},
                           {"spilled", queue_.spilled()}};
-  if (spill_ != nullptr) state["spill_bytes"] = spill_->state().bytes;
+  if (spool_ != nullptr) state["spool_bytes"] = spool_->state().bytes;
   return state;
 }
 

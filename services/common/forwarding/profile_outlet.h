@@ -11,14 +11,14 @@
 #include "services/common/base/env.h"
 #include "services/common/forwarding/forwarder_client.h"
 #include "services/common/forwarding/profile_queue.h"
-#include "services/common/forwarding/profile_spill.h"
+#include "services/common/forwarding/profile_spool.h"
 #include "services/common/metrics/stage.h"
 #include "services/common/runtime/core_thread.h"
 #include "services/common/runtime/service.h"
 
 namespace stoker::forwarding {
 
-// What leads from a process that makes profiles to the forwarder: the queue, its spill and the
+// What leads from a process that makes profiles to the forwarder: the queue, its spool and the
 // stream. The queue is used on the process' thread only; the rest is for who owns the outlet.
 class ProfileOutlet {
  public:
@@ -28,8 +28,8 @@ class ProfileOutlet {
     // As rpc::Dialer takes it; "" is the socket in the run folder.
     std::string forwarder;
     // On disk, in the data folder; 0: nothing goes there.
-    std::uint64_t spill_bytes = std::uint64_t{256} << 20;
-    absl::Duration spill_age = absl::Hours(24);
+    std::uint64_t spool_bytes = std::uint64_t{256} << 20;
+    absl::Duration spool_age = absl::Hours(24);
     // On the thread: a profile that was on disk is accepted.
     std::function<void(const std::string& producer, absl::Duration waited)> accepted;
   };
@@ -50,14 +50,14 @@ class ProfileOutlet {
   [[nodiscard]] nlohmann::json State() const;
 
  private:
-  std::unique_ptr<ProfileSpill> OpenSpill(const Options& options);
+  std::unique_ptr<ProfileSpool> OpenSpool(const Options& options);
 
   runtime::Service& service_;
   metrics::Stage& stage_;
   runtime::CoreThread& thread_;
   SystemEnv env_;
   // Null: none.
-  const std::unique_ptr<ProfileSpill> spill_;
+  const std::unique_ptr<ProfileSpool> spool_;
   ForwarderClient client_;
   ProfileQueue queue_;
 };

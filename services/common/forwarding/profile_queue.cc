@@ -10,17 +10,17 @@ namespace {
 
 using profile::v1::Answer;
 
-// Read from the spill and not yet accepted.
+// Read from the spool and not yet accepted.
 constexpr std::size_t kReadBytes = std::size_t{8} << 20;
 // After the disk has refused.
 constexpr absl::Duration kSpillRetry = absl::Seconds(1);
 
 }  // namespace
 
-void ProfileQueue::UseSpill(ProfileSpill& spill, Clock& clock, SpillOptions options) {
-  spill_ = &spill;
+void ProfileQueue::UseSpool(ProfileSpool& spool, Clock& clock, SpoolOptions options) {
+  spool_ = &spool;
   clock_ = &clock;
-  spill_options_ = std::move(options);
+  spool_options_ = std::move(options);
 }
 
 void ProfileQueue::Add(std::shared_ptr<const profile::v1::Profile> profile, Accepted accepted,
@@ -28,7 +28,7 @@ void ProfileQueue::Add(std::shared_ptr<const profile::v1::Profile> profile, Acce
   const std::size_t bytes = profile->ByteSizeLong();
   stage_.In(profile->samples());
   samples_ += profile->samples();
-  if (spill_ != nullptr) spill_->Held(profile->samples());
+  if (spool_ != nullptr) spool_->Held(profile->samples());
   MakeRoom(bytes);
   Insert({.profile = std::move(profile),
           .accepted = std::move(accepted),
@@ -47,7 +47,7 @@ void ProfileQueue::MakeRoom(std::size_t bytes) {
 
 void ProfileQueue::Insert(Item item) {
   bytes_ += item.bytes;
-  if (item.place == Place::kSpill) {
+  if (item.place == Place::kSpool) {
     read_bytes_ += item.bytes;
   } else {
     ++unsaved_;
@@ -99,9 +99,9 @@ void ProfileQueue::OnAnswer(const Answer& answer, absl::Duration now) {
 
 void ProfileQueue::Accept(Items::iterator item, absl::Duration now) {
   const absl::Duration waited = now - item->added;
-  if (item->place == Place::kSpill) {
-    spill_options_.accepted(item->profile->producer(), waited);
-    spill_->Done(item->sequence);
+  if (item->place == Place::kSpool) {
+    spool_options_.accepted(item->profile->producer(), waited);
+    spool_->Done(item->sequence);
   } else {
     item->accepted(waited);
     stage_.Out(item->profile->samples());
@@ -111,8 +111,8 @@ void ProfileQueue::Accept(Items::iterator item, absl::Duration now) {
 }
 
 void ProfileQueue::Drop(Items::iterator item, std::string_view reason) {
-  if (item->place == Place::kSpill) {
-    spill_->Lost(item->sequence, reason);
+  if (item->place == Place::kSpool) {
+    spool_->Lost(item->sequence, reason);
   } else {
     stage_.Drop(reason, item->profile->samples());
     if (item->lost) item->lost();
@@ -123,13 +123,13 @@ void ProfileQueue::Drop(Items::iterator item, std::string_view reason) {
 
 void ProfileQueue::Release(const Item& item) {
   samples_ -= item.profile->samples();
-  if (spill_ != nullptr) spill_->Released(item.profile->samples());
+  if (spool_ != nullptr) spool_->Released(item.profile->samples());
 }
 
 void ProfileQueue::Remove(Items::iterator item) {
   if (item->send_at != absl::InfiniteDuration()) --put_off_;
   bytes_ -= item->bytes;
-  if (item->place == Place::kSpill) {
+  if (item->place == Place::kSpool) {
     read_bytes_ -= item->bytes;
   } else {
     --unsaved_;
@@ -144,10 +144,10 @@ void ProfileQueue::Tick(absl::Duration now) {
   now_ = now;
   if (!connected_ && !away_since_.has_value()) away_since_ = now;
   if (connected_) SendPutOff(now);
-  if (spill_ == nullptr) return stage_.Audit(samples_);
+  if (spool_ == nullptr) return stage_.Audit(samples_);
   SpillSome(now);
   if (connected_) ReadBack(now);
-  spill_->Audit();
+  spool_->Audit();
 }
 
 void ProfileQueue::SendPutOff(absl::Duration now) {
@@ -167,7 +167,7 @@ void ProfileQueue::SpillSome(absl::Duration now) {
   std::size_t memory = bytes_ - read_bytes_;
   for (auto item = items_.begin(); item != items_.end() && now >= next_spill_; ++item) {
     if (!away && memory <= max_bytes_ / 2) break;
-    if (item->place == Place::kSpill) continue;
+    if (item->place == Place::kSpool) continue;
     memory -= item->bytes;
     if (item->place == Place::kMemory) Spill(item);
   }
@@ -175,14 +175,14 @@ void ProfileQueue::SpillSome(absl::Duration now) {
 
 void ProfileQueue::Spill(Items::iterator item) {
   item->place = Place::kBeingWritten;
-  spill_->Put(*item->profile, [this, item](const absl::Status& status) {
-    spill_options_.post([this, item, status] { OnSpilled(item, status); });
+  spool_->Put(*item->profile, [this, item](const absl::Status& status) {
+    spool_options_.post([this, item, status] { OnSpilled(item, status); });
   });
 }
 
 void ProfileQueue::OnSpilled(Items::iterator item, const absl::Status& status) {
   if (status.ok()) {
-    // Its samples are the spill's since it is on disk.
+    // Its samples are the spool's since it is on disk.
     samples_ -= item->profile->samples();
     ++spilled_;
     refused_ = false;
@@ -197,19 +197,19 @@ void ProfileQueue::OnSpilled(Items::iterator item, const absl::Status& status) {
 void ProfileQueue::ReadBack(absl::Duration now) {
   if (read_bytes_ >= kReadBytes / 2) return;
   const absl::Time wall = clock_->Now();
-  for (ProfileSpill::Taken& taken : spill_->Take(kReadBytes - read_bytes_)) {
+  for (ProfileSpool::Taken& taken : spool_->Take(kReadBytes - read_bytes_)) {
     const std::size_t bytes = taken.profile->ByteSizeLong();
     const absl::Duration waited = std::max(absl::ZeroDuration(), wall - taken.time);
     Insert({.profile = std::move(taken.profile),
             .bytes = bytes,
             .added = now - waited,
-            .place = Place::kSpill,
+            .place = Place::kSpool,
             .sequence = taken.sequence});
   }
 }
 
 void ProfileQueue::SpillAll() {
-  if (spill_ == nullptr) return;
+  if (spool_ == nullptr) return;
   for (auto item = items_.begin(); item != items_.end(); ++item) {
     if (item->place == Place::kMemory) Spill(item);
   }

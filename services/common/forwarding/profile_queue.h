@@ -14,7 +14,7 @@
 #include "proto/profile/v1/profile_service.pb.h"
 #include "services/common/base/clock.h"
 #include "services/common/forwarding/profile_sink.h"
-#include "services/common/forwarding/profile_spill.h"
+#include "services/common/forwarding/profile_spool.h"
 #include "services/common/metrics/registry.h"
 #include "services/common/metrics/stage.h"
 
@@ -24,7 +24,7 @@ namespace stoker::forwarding {
 // after a lost connection and when the forwarder says so.
 //
 // They are kept in memory. What would be too much there, everything once the forwarder has been
-// away for a moment, and what is left at the end go to the spill, if there is one; from it they are
+// away for a moment, and what is left at the end go to the spool, if there is one; from it they are
 // sent when the forwarder is back, after the newer ones. Without it, or when the disk refuses, the
 // oldest go past the bound and are counted as `queue_full`.
 //
@@ -44,16 +44,16 @@ class ProfileQueue {
                prometheus::Gauge& queue_bytes)
       : max_bytes_(max_bytes), sink_(sink), stage_(stage), queue_bytes_(queue_bytes) {}
 
-  struct SpillOptions {
-    // What came from the spill is accepted: its own callbacks may be of an earlier life.
+  struct SpoolOptions {
+    // What came from the spool is accepted: its own callbacks may be of an earlier life.
     std::function<void(const std::string& producer, absl::Duration waited)> accepted;
     // Runs an event on the queue's thread, unless it has ended. Thread-safe.
     std::function<void(std::function<void()>)> post;
   };
   // Before the first profile. Borrows both.
-  void UseSpill(ProfileSpill& spill, Clock& clock, SpillOptions options);
+  void UseSpool(ProfileSpool& spool, Clock& clock, SpoolOptions options);
 
-  // Neither callback may call the queue. Of what goes to the spill none is called.
+  // Neither callback may call the queue. Of what goes to the spool none is called.
   void Add(std::shared_ptr<const profile::v1::Profile> profile, Accepted accepted,
            absl::Duration now, Lost lost = nullptr);
 
@@ -61,12 +61,12 @@ class ProfileQueue {
   void OnConnected();
   void OnLost();
   void OnAnswers(const profile::v1::PushResponse& response, absl::Duration now);
-  // Sends again what the forwarder put off, writes to the spill and reads from it.
+  // Sends again what the forwarder put off, writes to the spool and reads from it.
   void Tick(absl::Duration now);
-  // Gives all that is in memory to the spill: the end of the process. Answers are ignored then.
+  // Gives all that is in memory to the spool: the end of the process. Answers are ignored then.
   void SpillAll();
 
-  // Profiles in memory, those read from the spill among them.
+  // Profiles in memory, those read from the spool among them.
   [[nodiscard]] std::size_t size() const { return items_.size(); }
   // Profiles that are nowhere else but in memory.
   [[nodiscard]] std::size_t unsaved() const { return unsaved_; }
@@ -75,7 +75,7 @@ class ProfileQueue {
   [[nodiscard]] std::uint64_t spilled() const { return spilled_; }
 
  private:
-  enum class Place { kMemory, kBeingWritten, kSpill };
+  enum class Place { kMemory, kBeingWritten, kSpool };
   struct Item {
     std::shared_ptr<const profile::v1::Profile> profile;
     Accepted accepted;
@@ -83,7 +83,7 @@ class ProfileQueue {
     std::size_t bytes = 0;
     absl::Duration added;
     Place place = Place::kMemory;
-    // In the spill.
+    // In the spool.
     std::uint64_t sequence = 0;
     // When to send it again; infinite while its answer is awaited or there is no connection.
     absl::Duration send_at = absl::InfiniteDuration();
@@ -111,17 +111,17 @@ class ProfileQueue {
   metrics::Stage& stage_;
   prometheus::Gauge& queue_bytes_;
   // Null: none, and then no clock either.
-  ProfileSpill* spill_ = nullptr;
+  ProfileSpool* spool_ = nullptr;
   Clock* clock_ = nullptr;
-  SpillOptions spill_options_;
+  SpoolOptions spool_options_;
 
-  // Oldest first, but for those read from the spill.
+  // Oldest first, but for those read from the spool.
   Items items_;
   std::unordered_map<std::string, Items::iterator> by_id_;
-  // Of all items, and of those from the spill.
+  // Of all items, and of those from the spool.
   std::size_t bytes_ = 0;
   std::size_t read_bytes_ = 0;
-  // Items, and their samples, that are not from the spill.
+  // Items, and their samples, that are not from the spool.
   std::size_t unsaved_ = 0;
   std::uint64_t samples_ = 0;
   // Profiles written since the start.

@@ -46,14 +46,14 @@ class ProfileQueueTest : public ::testing::Test {
     Life(ProfileQueueTest& test, Env* env) {
       if (env != nullptr) {
         auto opened =
-            ProfileSpill::Open({.folder = "/spill", .max_bytes = 64 << 20, .name = "test"}, *env,
+            ProfileSpool::Open({.folder = "/spool", .max_bytes = 64 << 20, .name = "test"}, *env,
                                test.clock_, registry, stage);
         EXPECT_TRUE(opened.ok()) << opened.status();
-        spill = *std::move(opened);
+        spool = *std::move(opened);
       }
       queue = std::make_unique<ProfileQueue>(1 << 20, sink, stage, gauge);
-      if (spill == nullptr) return;
-      queue->UseSpill(*spill, test.clock_,
+      if (spool == nullptr) return;
+      queue->UseSpool(*spool, test.clock_,
                       {.accepted = [this](const std::string& producer,
                                           absl::Duration) { accepted.insert(producer); },
                        .post =
@@ -65,7 +65,7 @@ class ProfileQueueTest : public ::testing::Test {
     ~Life() {
       // Its thread ends: what comes from it is not run.
       queue.reset();
-      spill.reset();
+      spool.reset();
     }
 
     metrics::Registry registry;
@@ -75,12 +75,12 @@ class ProfileQueueTest : public ::testing::Test {
     std::multiset<std::string> accepted;
     absl::Mutex mutex;
     std::deque<std::function<void()>> events;
-    std::unique_ptr<ProfileSpill> spill;
+    std::unique_ptr<ProfileSpool> spool;
     std::unique_ptr<ProfileQueue> queue;
   };
 
-  void Start(bool with_spill = true) {
-    life_ = std::make_unique<Life>(*this, with_spill ? env_.get() : nullptr);
+  void Start(bool with_spool = true) {
+    life_ = std::make_unique<Life>(*this, with_spool ? env_.get() : nullptr);
   }
   ProfileQueue& queue() { return *life_->queue; }
   std::vector<std::string>& sent() { return life_->sink.sent; }
@@ -151,7 +151,7 @@ TEST_F(ProfileQueueTest, NothingGoesToDiskWhileTheForwarderTakesIt) {
   }
   EXPECT_THAT(sent(), SizeIs(20));
   EXPECT_EQ(queue().size(), 0U);
-  EXPECT_EQ(life_->spill->state().last_sequence, 0U);
+  EXPECT_EQ(life_->spool->state().last_sequence, 0U);
   EXPECT_EQ(Counts().out, 20U);
   ExpectConserved();
 }

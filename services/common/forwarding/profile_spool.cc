@@ -1,4 +1,4 @@
-#include "services/common/forwarding/profile_spill.h"
+#include "services/common/forwarding/profile_spool.h"
 
 #include <utility>
 
@@ -19,27 +19,27 @@ constexpr std::size_t kMaxRecords = 256;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ProfileSpill>> ProfileSpill::Open(const Options& options, Env& env,
+absl::StatusOr<std::unique_ptr<ProfileSpool>> ProfileSpool::Open(const Options& options, Env& env,
                                                                  Clock& clock,
                                                                  metrics::Registry& registry,
                                                                  metrics::Stage& stage) {
-  std::unique_ptr<ProfileSpill> spill(new ProfileSpill(stage));
-  STOKER_ASSIGN_OR_RETURN(spill->spool_, spool::Spool::Open({.folder = options.folder,
-                                                             .segment_bytes = kSegmentBytes,
-                                                             .max_bytes = options.max_bytes,
-                                                             .max_age = options.max_age,
-                                                             .max_record_bytes = kMaxRecordBytes,
-                                                             .max_pending_bytes = kMaxPendingBytes,
-                                                             .reserve_bytes = kReserveBytes},
-                                                            {kConsumer}, env, clock,
-                                                            spool::Metrics(registry, options.name),
-                                                            spill->MakeEvents()));
-  spill->open_ = true;
-  spill->committer_ = std::make_unique<spool::Committer>(*spill->spool_);
-  return spill;
+  std::unique_ptr<ProfileSpool> opened(new ProfileSpool(stage));
+  STOKER_ASSIGN_OR_RETURN(opened->spool_, spool::Spool::Open({.folder = options.folder,
+                                                              .segment_bytes = kSegmentBytes,
+                                                              .max_bytes = options.max_bytes,
+                                                              .max_age = options.max_age,
+                                                              .max_record_bytes = kMaxRecordBytes,
+                                                              .max_pending_bytes = kMaxPendingBytes,
+                                                              .reserve_bytes = kReserveBytes},
+                                                             {kConsumer}, env, clock,
+                                                             spool::Metrics(registry, options.name),
+                                                             opened->MakeEvents()));
+  opened->open_ = true;
+  opened->committer_ = std::make_unique<spool::Committer>(*opened->spool_);
+  return opened;
 }
 
-spool::Events ProfileSpill::MakeEvents() {
+spool::Events ProfileSpool::MakeEvents() {
   return {.appended =
               [this](std::uint64_t samples) {
                 if (open_) {
@@ -54,12 +54,12 @@ spool::Events ProfileSpill::MakeEvents() {
           .readable = [this] { readable_ = true; }};
 }
 
-void ProfileSpill::Put(const profile::v1::Profile& profile,
+void ProfileSpool::Put(const profile::v1::Profile& profile,
                        std::function<void(absl::Status)> done) {
   spool_->Append(profile.SerializeAsString(), profile.samples(), std::move(done));
 }
 
-std::vector<ProfileSpill::Taken> ProfileSpill::Take(std::size_t max_bytes) {
+std::vector<ProfileSpool::Taken> ProfileSpool::Take(std::size_t max_bytes) {
   if (!readable_.exchange(false)) return {};
   auto records = spool_->Read(kConsumer, kMaxRecords, max_bytes);
   // A disk that fails is asked again; the spool gives up on what it cannot read.
@@ -77,13 +77,13 @@ std::vector<ProfileSpill::Taken> ProfileSpill::Take(std::size_t max_bytes) {
   return taken;
 }
 
-void ProfileSpill::Done(std::uint64_t sequence) { spool_->Done(kConsumer, sequence); }
+void ProfileSpool::Done(std::uint64_t sequence) { spool_->Done(kConsumer, sequence); }
 
-void ProfileSpill::Lost(std::uint64_t sequence, std::string_view reason) {
+void ProfileSpool::Lost(std::uint64_t sequence, std::string_view reason) {
   spool_->Lost(kConsumer, sequence, reason);
 }
 
-void ProfileSpill::Audit() {
+void ProfileSpool::Audit() {
   spool_->Audit([this](std::uint64_t samples) { stage_.Audit(samples + held_); });
 }
 

@@ -25,7 +25,7 @@ namespace stoker::forwarding {
 // them. They stay over a restart, under their ids. Bounded by bytes and age; the oldest go and are
 // counted as `spool_full` and `spool_age`. Its thread writes and syncs. Put and the rest are for
 // one thread.
-class ProfileSpill {
+class ProfileSpool {
  public:
   struct Options {
     // Made if need be; of one process at a time.
@@ -38,7 +38,7 @@ class ProfileSpill {
 
   // Samples found from an earlier life enter `stage`. UNAVAILABLE when another process has the
   // folder; other errors are the file system's. Borrows the others.
-  static absl::StatusOr<std::unique_ptr<ProfileSpill>> Open(const Options& options, Env& env,
+  static absl::StatusOr<std::unique_ptr<ProfileSpool>> Open(const Options& options, Env& env,
                                                             Clock& clock,
                                                             metrics::Registry& registry,
                                                             metrics::Stage& stage);
@@ -70,7 +70,7 @@ class ProfileSpill {
   [[nodiscard]] spool::Spool::State state() const { return spool_->state(); }
 
  private:
-  explicit ProfileSpill(metrics::Stage& stage) : stage_(stage) {}
+  explicit ProfileSpool(metrics::Stage& stage) : stage_(stage) {}
   spool::Events MakeEvents();
 
   metrics::Stage& stage_;

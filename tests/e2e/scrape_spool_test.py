@@ -69,7 +69,7 @@ class Process:
 
 
 @unittest.skipIf(os.geteuid() != 0, "a network of its own needs root")
-class ScrapeSpillTest(unittest.TestCase):
+class ScrapeSpoolTest(unittest.TestCase):
     """Targets whose values tell how many of their profiles arrived."""
 
     @classmethod
