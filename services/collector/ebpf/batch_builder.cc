@@ -205,6 +205,27 @@ std::uint32_t BatchBuilder::JitFrame(const StackCounter::Stack& stack, std::uint
                     *name.file, name.line);
 }
 
+std::uint32_t BatchBuilder::InterpretedFrame(const Process& process, const PythonFrame& frame) {
+  using State = PythonNames::State;
+  const PythonNames::Name name =
+      process.python_names == nullptr ? PythonNames::Name() : process.python_names->Find(frame);
+  switch (name.state) {
+    case State::kFound:
+      return NamedFrame(Nowhere("[python]", "code that an interpreter ran"), *name.function,
+                        *name.file, name.line);
+    case State::kGone:
+      return Frame(Nowhere("[python: gone]", "the code was freed before its name could be read"), 0,
+                   false);
+    case State::kProcessEnded:
+      return Frame(Nowhere("[python: process ended]",
+                           "the process ended before the code's name could be read"),
+                   0, false);
+    case State::kUnread:
+      break;
+  }
+  return Frame(Nowhere("[python: unread]", "the process' memory was not read in time"), 0, false);
+}
+
 std::uint32_t BatchBuilder::NamedFrame(std::uint32_t mapping, std::string_view function,
                                        std::string_view file, std::uint32_t line) {
   const std::array<std::uint32_t, 4> key = {mapping, String(function), String(file), line};
@@ -248,7 +269,12 @@ std::uint32_t BatchBuilder::Stack(const StackCounter::Stack& stack) {
   }
   if (options_.user_frames) {
     for (std::size_t i = 0; i < stack.user.size(); ++i) {
-      message.add_frames(UserFrame(stack, stack.user[i], i > 0));
+      if (const auto frame = PythonFrameAt(stack.user, i); frame) {
+        message.add_frames(InterpretedFrame(*stack.process, *frame));
+        i += kPythonFrameWords - 1;
+      } else {
+        message.add_frames(UserFrame(stack, stack.user[i], i > 0));
+      }
     }
   }
   message.set_stop_reason(ToWire(stack.stop));

@@ -74,6 +74,8 @@ class BatchBuilder {
                           bool is_return_address);
   // A frame with the name that the process gave its own code; 0: there is none.
   std::uint32_t JitFrame(const StackCounter::Stack& stack, std::uint64_t address);
+  // One whose name was read from the process' memory, or that says why it was not.
+  std::uint32_t InterpretedFrame(const Process& process, const PythonFrame& frame);
   // One that is named here, in a mapping (0: in none).
   std::uint32_t NamedFrame(std::uint32_t mapping, std::string_view function, std::string_view file,
                            std::uint32_t line);

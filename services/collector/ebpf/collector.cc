@@ -37,6 +37,7 @@ SampleSink& Collector::SinkOf(int rate) {
 void Collector::Deliver(int rate, const ProcessPtr& process, const RawSample& sample) {
   metrics_.Stopped(sample.stop);
   jit_.OnSample(process, sample.user, clock_.Monotonic());
+  python_.OnSample(process, sample.user, clock_.Monotonic());
   for (Component* component : components_) {
     if (component->settings().arguments.sample_rate == rate) component->OnSample(process, sample);
   }
@@ -56,6 +57,7 @@ void Collector::OnStats(int rate, const SamplerStats& stats) {
 void Collector::Tick() {
   unwinder_.Update(clock_.Monotonic(), false);
   jit_.Update(clock_.Monotonic());
+  python_.Update(clock_.Monotonic());
   const absl::Time now = clock_.Now();
   for (Component* component : components_) {
     if (!component->IsDue(now)) continue;
@@ -69,6 +71,7 @@ void Collector::Tick() {
   next_sweep_ = clock_.Monotonic() + kSweepInterval;
   unwinder_.Sweep(clock_.Monotonic());
   jit_.Sweep();
+  python_.Sweep();
   Report();
   Audit();
 }
@@ -83,6 +86,10 @@ void Collector::Report() {
   metrics_.walker_used_bytes.Set(static_cast<double>(publisher.used_bytes()));
   metrics_.walker_pages.Set(static_cast<double>(publisher.counts().pages));
   metrics_.walker_evictions.Set(static_cast<double>(publisher.counts().evictions));
+  const PythonCodeTracker::Counts& python = python_.counts();
+  metrics_.python_read.Set(static_cast<double>(python.read));
+  metrics_.python_gone.Set(static_cast<double>(python.gone));
+  metrics_.python_refused.Set(static_cast<double>(python.refused));
   metrics_.deferred_unwound.Set(static_cast<double>(unwinder_.deferred().counts().unwound));
 }
 
@@ -115,6 +122,11 @@ nlohmann::json Collector::State() const {
   state["missed_processes"] = unwinder_.processes().counts().missed;
   state["unreadable_binaries"] = unwinder_.processes().counts().unreadable;
   state["jit"] = {{"processes", jit_.processes()}, {"ranges", jit_.ranges()}};
+  state["python"] = {{"processes", python_.processes()},
+                     {"code_objects", python_.codes()},
+                     {"read", python_.counts().read},
+                     {"gone", python_.counts().gone},
+                     {"refused", python_.counts().refused}};
   const walker::Publisher::Counts& counts = unwinder_.publisher().counts();
   const walker::DeferredStacks::Counts& deferred = unwinder_.deferred().counts();
   state["walker"] = {{"map_bytes", unwinder_.publisher().memory().bytes()},

@@ -12,6 +12,7 @@
 #include "services/collector/ebpf/component.h"
 #include "services/collector/ebpf/jit/jit_tracker.h"
 #include "services/collector/ebpf/process_table.h"
+#include "services/collector/ebpf/python/code_tracker.h"
 #include "services/collector/ebpf/sampler.h"
 #include "services/collector/ebpf/walker/unwinder.h"
 #include "services/common/base/clock.h"
@@ -22,12 +23,15 @@ namespace stoker::ebpf {
 // has no thread, no kernel and no connection of its own. Used by one thread.
 class Collector {
  public:
-  // Borrows all. `jit` has the names of code that programs make as they run; null: there are none.
+  // Borrows all. `jit` has the names of code that programs make as they run, `python`
+  // those of code that interpreters run; null: there are none.
   Collector(ProcessSource& source, BinaryInspector& inspector, walker::Memory& memory,
-            walker::TableSource& tables, Metrics& metrics, Clock& clock, JitSource* jit = nullptr)
+            walker::TableSource& tables, Metrics& metrics, Clock& clock, JitSource* jit = nullptr,
+            PythonCodeSource* python = nullptr)
       : metrics_(metrics),
         clock_(clock),
         jit_(jit),
+        python_(python),
         unwinder_(source, inspector, memory, tables,
                   [this](int rate, const ProcessPtr& process, const RawSample& sample) {
                     Deliver(rate, process, sample);
@@ -56,7 +60,9 @@ class Collector {
 
   [[nodiscard]] nlohmann::json State() const;
   // Whether binaries or names that were asked for are not known yet, or stacks wait to be unwound.
-  [[nodiscard]] bool Waiting() const { return unwinder_.Waiting() || jit_.Waiting(); }
+  [[nodiscard]] bool Waiting() const {
+    return unwinder_.Waiting() || jit_.Waiting() || python_.Waiting();
+  }
 
  private:
   class Sink;
@@ -68,6 +74,7 @@ class Collector {
   Metrics& metrics_;
   Clock& clock_;
   JitTracker jit_;
+  PythonCodeTracker python_;
   walker::Unwinder unwinder_;
   std::vector<Component*> components_;
   std::map<int, std::unique_ptr<SampleSink>> sinks_;

@@ -35,6 +35,9 @@ struct Metrics {
                                         "Pages taken from it because the memory was full.")),
         deferred_unwound(registry.Gauge("stoker_ebpf_deferred_unwound_total",
                                         "Stacks that were unwound after their tables came.")),
+        python_read(PythonCode("read")),
+        python_gone(PythonCode("gone")),
+        python_refused(PythonCode("refused")),
         put_bytes(registry.Counter("stoker_ebpf_symbol_bytes_total",
                                    "Bytes of symbols served, before compression.")) {
     static constexpr const char* kStats[] = {
@@ -54,6 +57,12 @@ struct Metrics {
     }
   }
 
+  prometheus::Gauge& PythonCode(const char* outcome) {
+    return registry.Gauge("stoker_ebpf_python_code_total",
+                          "Code objects of Python that were looked up in the process' memory.",
+                          {{"outcome", outcome}});
+  }
+
   // A sample's stack ended so.
   void Stopped(stoker_stop stop) {
     if (static_cast<std::size_t>(stop) < stopped.size()) stopped[stop]->Increment();
@@ -71,6 +80,9 @@ struct Metrics {
   prometheus::Gauge& walker_pages;
   prometheus::Gauge& walker_evictions;
   prometheus::Gauge& deferred_unwound;
+  prometheus::Gauge& python_read;
+  prometheus::Gauge& python_gone;
+  prometheus::Gauge& python_refused;
   prometheus::Counter& put_bytes;
   std::array<prometheus::Counter*, STOKER_STAT_COUNT> sampler_stats{};
   std::array<prometheus::Counter*, STOKER_STOP_COUNT> stopped{};

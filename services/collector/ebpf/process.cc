@@ -15,6 +15,8 @@
 #include "services/collector/ebpf/jit/jit_reader.h"
 #include "services/collector/ebpf/kernel_support.h"
 #include "services/collector/ebpf/load_settings.h"
+#include "services/collector/ebpf/python/code_job.h"
+#include "services/collector/ebpf/python/code_reader.h"
 #include "services/collector/ebpf/running_component.h"
 #include "services/collector/ebpf/sandbox_inspector.h"
 #include "services/collector/ebpf/symbol_provider.h"
@@ -56,7 +58,10 @@ class Parts {
                      table_sandbox_),
         tables_(table_cache_),
         jit_reader_(sandbox_),
-        core_(source_, inspector_, memory, tables_, metrics_, service.clock(), &jit_reader_),
+        python_sandbox_({.memory_bytes = std::size_t{256} << 20}),
+        python_reader_(python_sandbox_),
+        core_(source_, inspector_, memory, tables_, metrics_, service.clock(), &jit_reader_,
+              &python_reader_),
         thread_(core_, memory, [this] { ReportHealth(); }) {}
 
   // Starts, changes and ends components so that they are those of `settings`.
@@ -240,6 +245,9 @@ class Parts {
   unwind::TableCache table_cache_;
   walker::CachedTables tables_;
   JitReader jit_reader_;
+  // Of its own: code may be freed while files are read.
+  sandbox::Sandbox python_sandbox_;
+  PythonCodeReader python_reader_;
   Collector core_;
   absl::Mutex providers_mutex_;
   // By the symbolizer's address.
@@ -292,6 +300,7 @@ sandbox::Jobs SandboxJobs() {
   jobs.emplace(elf::kInspectJob, elf::InspectJob);
   jobs.emplace(unwind::kTableJob, unwind::TableJob);
   jobs.emplace(kJitJob, JitJob);
+  jobs.emplace(kPythonCodeJob, PythonCodeJob);
   return jobs;
 }
 

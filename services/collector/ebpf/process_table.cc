@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "bpf/shared/interpreter_frame.h"
+
 namespace stoker::ebpf {
 namespace {
 
@@ -92,7 +94,10 @@ void ProcessTable::Read(Process& process, absl::Duration now) {
 }
 
 bool ProcessTable::HasUnknown(const Image& image, std::span<const __u64> stack) {
-  return std::ranges::any_of(stack, [&](__u64 address) { return image.Find(address) == nullptr; });
+  return std::ranges::any_of(stack, [&](__u64 address) {
+    // Words of interpreted frames are no addresses.
+    return (address & STOKER_INTERPRETED) == 0 && image.Find(address) == nullptr;
+  });
 }
 
 void ProcessTable::RequestBinary(const ProcessPtr& process, const Image::Mapping& mapping) {

@@ -14,6 +14,7 @@
 #include "services/collector/ebpf/binary.h"
 #include "services/collector/ebpf/jit/jit_names.h"
 #include "services/collector/ebpf/process_source.h"
+#include "services/collector/ebpf/python/code_names.h"
 #include "services/collector/ebpf/python/layout.h"
 #include "services/collector/ebpf/sampler.h"
 #include "services/common/procfs/maps.h"
@@ -62,6 +63,8 @@ struct Process {
   std::shared_ptr<JitNames> jit;
   // Where its Python keeps what names code objects; null: it has no Python that is known.
   std::shared_ptr<const PythonCodeLayout> python;
+  // The names of those that were sampled; null: none was.
+  std::shared_ptr<PythonNames> python_names;
   // When they may be read again, and how often that found nothing new.
   absl::Duration next_read;
   int fruitless_reads = 0;
