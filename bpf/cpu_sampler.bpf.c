@@ -11,6 +11,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/include/process_events.h"
 #include "bpf/include/user_sample.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -46,9 +47,6 @@ int on_cpu(struct bpf_perf_event_data* context) {
   struct task_struct* task = bpf_get_current_task_btf();
   bool in_user = context->regs.cs & 3;
   identify(task, &sample->record);
-  sample->stop = STOKER_STOP_COMPLETE;
-  sample->user_frames = 0;
-  scratch->walk.now = bpf_ktime_get_ns() >> 30;
 
   __u32 kernel = 0;
   if (!in_user) {
@@ -59,64 +57,16 @@ int on_cpu(struct bpf_perf_event_data* context) {
   sample->kernel_frames = kernel;
   bool wake = announce(sample->record.pid, sample->record.start_ns);
 
+  __u64 segment = 0;
   if (task->mm) {
-    __u32 zero = 0;
-    struct stoker_deferred* deferred = bpf_map_lookup_elem(&deferrals, &zero);
-    if (!deferred) return 0;
-    // The walk changes its registers, so a copy stays where it may be needed.
-    struct stoker_registers* registers = &deferred->registers;
-    __u64 segment = context->regs.cs;
+    struct stoker_registers* registers = own_registers();
+    if (!registers) return 0;
+    segment = context->regs.cs;
     // One after the other: the verifier refuses what the compiler makes of two alternatives.
     interrupted_registers(context, registers);
     asm volatile("" ::: "memory");
     if (!in_user) segment = saved_registers(task, registers);
-    if (segment == USER_CS_64) {
-      scratch->walk.registers = *registers;
-      unwind(scratch);
-      if (may_defer(scratch) && defer(scratch)) return 0;
-    } else if (segment == USER_CS_32) {
-      sample->stop = STOKER_STOP_COMPAT_TASK;
-    }
   }
-  // A stack always begins with the instruction.
-  __u32 user = sample->user_frames;
-  kernel = sample->kernel_frames;
-  if (kernel > STOKER_MAX_KERNEL_FRAMES || user > STOKER_MAX_USER_FRAMES) return 0;
-  if (sample->stop == STOKER_STOP_PROCESS_ABSENT) {
-    sample->frames[kernel] = scratch->walk.registers.ip;
-    sample->user_frames = user = 1;
-  }
-  __u64 size = __builtin_offsetof(struct stoker_sample, frames) + (kernel + user) * 8;
-  if (size > sizeof(*sample)) return 0;
-  if (bpf_ringbuf_output(&records, sample, size, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
-    count(STOKER_STAT_RING_FULL, 1);
-  }
-  return 0;
-}
-
-static void tell(enum stoker_record_kind kind, __u32 pid) {
-  struct stoker_record record = {.kind = kind, .pid = pid};
-  // Of processes that were never sampled nobody knows anything that could be void.
-  if (!bpf_map_lookup_elem(&announced, &pid)) return;
-  bpf_map_delete_elem(&announced, &pid);
-  if (bpf_ringbuf_output(&records, &record, sizeof(record), BPF_RB_NO_WAKEUP)) {
-    count(STOKER_STAT_EVENT_LOST, 1);
-  }
-}
-
-SEC("tp_btf/sched_process_exec")
-int on_exec(unsigned long long* arguments) {
-  struct task_struct* task = (void*)arguments[0];
-  __u32 pid = task->tgid;
-  // The mappings that it had are another program's.
-  bpf_map_delete_elem(&unwind_processes, &pid);
-  tell(STOKER_RECORD_EXEC, pid);
-  return 0;
-}
-
-SEC("tp_btf/sched_process_exit")
-int on_exit(unsigned long long* arguments) {
-  struct task_struct* task = (void*)arguments[0];
-  if (task->pid == task->tgid) tell(STOKER_RECORD_EXIT, task->tgid);
+  take_user_stack(scratch, segment, wake);
   return 0;
 }

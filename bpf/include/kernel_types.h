@@ -37,6 +37,8 @@ struct task_struct {
   char comm[16];
   struct task_struct* group_leader;
   struct mm_struct* mm;
+  /* TASK_RUNNING and the like; 5.14 and later. */
+  unsigned int __state;
   /* Nanoseconds of CLOCK_BOOTTIME; kernel 5.5 and later. */
   __u64 start_boottime;
 };

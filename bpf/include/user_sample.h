@@ -66,6 +66,8 @@ static void identify(struct task_struct* task, struct stoker_record* record) {
   record->kind = STOKER_RECORD_SAMPLE;
   record->pid = task->tgid;
   record->tid = task->pid;
+  record->wait = STOKER_WAIT_NONE;
+  record->value = 0;
   record->start_ns = task->group_leader->start_boottime;
   bpf_get_current_comm(record->comm, sizeof(record->comm));
 }
@@ -169,4 +171,43 @@ static bool defer(struct scratch* scratch) {
   if (bpf_ringbuf_output(&records, deferred, size, BPF_RB_FORCE_WAKEUP)) return false;
   count(STOKER_STAT_DEFERRED, 1);
   return true;
+}
+
+/* Where the registers of the sample's thread are put before take_user_stack. The walk changes its
+ * own, so a copy stays where it may be needed. */
+static struct stoker_registers* own_registers(void) {
+  __u32 zero = 0;
+  struct stoker_deferred* deferred = bpf_map_lookup_elem(&deferrals, &zero);
+  return deferred ? &deferred->registers : 0;
+}
+
+/* Writes the sample whose kernel frames are in `scratch`, with the user stack of own_registers().
+ * `segment` is their code segment; 0: there is no user stack. */
+static __always_inline void take_user_stack(struct scratch* scratch, __u64 segment, bool wake) {
+  struct stoker_sample* sample = &scratch->walk.sample;
+  sample->stop = STOKER_STOP_COMPLETE;
+  sample->user_frames = 0;
+  scratch->walk.now = bpf_ktime_get_ns() >> 30;
+  if (segment == USER_CS_64) {
+    struct stoker_registers* registers = own_registers();
+    if (!registers) return;
+    scratch->walk.registers = *registers;
+    unwind(scratch);
+    if (may_defer(scratch) && defer(scratch)) return;
+  } else if (segment == USER_CS_32) {
+    sample->stop = STOKER_STOP_COMPAT_TASK;
+  }
+  /* A stack always begins with the instruction. */
+  __u32 user = sample->user_frames;
+  __u32 kernel = sample->kernel_frames;
+  if (kernel > STOKER_MAX_KERNEL_FRAMES || user > STOKER_MAX_USER_FRAMES) return;
+  if (sample->stop == STOKER_STOP_PROCESS_ABSENT) {
+    sample->frames[kernel] = scratch->walk.registers.ip;
+    sample->user_frames = user = 1;
+  }
+  __u64 size = __builtin_offsetof(struct stoker_sample, frames) + (kernel + user) * 8;
+  if (size > sizeof(*sample)) return;
+  if (bpf_ringbuf_output(&records, sample, size, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
+    count(STOKER_STAT_RING_FULL, 1);
+  }
 }

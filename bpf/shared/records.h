@@ -55,6 +55,21 @@ enum stoker_stop {
 
 #define STOKER_COMM_BYTES 16
 
+/* Why a thread was not on a CPU. */
+enum stoker_wait {
+  /* It was on one. */
+  STOKER_WAIT_NONE = 0,
+  /* It waits for an event, and signals end that. */
+  STOKER_WAIT_SLEEP = 1,
+  /* It waits for an event, mostly of a disk or a lock, and signals do not end that. */
+  STOKER_WAIT_UNINTERRUPTIBLE = 2,
+  /* It could run, but another thread did. */
+  STOKER_WAIT_PREEMPTED = 3,
+  STOKER_WAIT_STOPPED = 4,
+  STOKER_WAIT_TRACED = 5,
+  STOKER_WAIT_OTHER = 6,
+};
+
 struct stoker_record {
   __u32 kind;
   /* Of the thread group, in the first pid namespace. */
@@ -62,7 +77,10 @@ struct stoker_record {
   /* What follows is of samples only. When the process started: nanoseconds of CLOCK_BOOTTIME. */
   __u64 start_ns;
   __u32 tid;
-  __u32 unused;
+  /* enum stoker_wait */
+  __u32 wait;
+  /* Of a wait: the nanoseconds that the sample stands for. */
+  __u64 value;
   /* The thread's name, with its 0. */
   char comm[STOKER_COMM_BYTES];
 };

@@ -9,7 +9,9 @@
   X(USER_READ_FAILED, "user stacks that ended at unreadable memory")    \
   X(DEFERRED, "samples whose user stack was left to user space")        \
   X(WALKS, "user stacks walked in the kernel")                          \
-  X(WALKED_FRAMES, "their frames")
+  X(WALKED_FRAMES, "their frames")                                      \
+  X(WAITS, "waits of threads that ended")                               \
+  X(NOT_INTERRUPTED, "waits lost because no interrupt came")
 
 enum stoker_sampler_stat {
 #define STOKER_STAT(name, meaning) STOKER_STAT_##name,

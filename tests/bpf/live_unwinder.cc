@@ -22,7 +22,7 @@ absl::Duration Now() {
 }  // namespace
 
 void LiveUnwinder::Sink::OnSample(const RawSample& sample) {
-  live_.unwinder_.OnSample(0, sample, Now());
+  live_.unwinder_.OnSample(live_.kind_, sample, Now());
 }
 
 void LiveUnwinder::Sink::OnExec(std::uint32_t pid) {
@@ -44,20 +44,21 @@ LiveUnwinder::LiveUnwinder(const std::string& folder, OnSample on_sample,
       cache_({.folder = folder, .on_ready = {}}, sandbox_),
       tables_(cache_),
       unwinder_(source_, inspector_, *memory_, tables_,
-                [on_sample = std::move(on_sample)](int, const ProcessPtr& process,
+                [on_sample = std::move(on_sample)](const SamplerKind&, const ProcessPtr& process,
                                                    const RawSample& sample) {
                   on_sample(process, sample);
                 }),
       sink_(*this) {}
 
-absl::StatusOr<std::unique_ptr<LiveUnwinder>> LiveUnwinder::Start(int rate,
+absl::StatusOr<std::unique_ptr<LiveUnwinder>> LiveUnwinder::Start(const SamplerKind& kind,
                                                                   const std::string& folder,
                                                                   OnSample on_sample,
                                                                   std::uint64_t map_bytes) {
   STOKER_ASSIGN_OR_RETURN(auto memory, walker::BpfMemory::Create(map_bytes));
   std::unique_ptr<LiveUnwinder> live(
       new LiveUnwinder(folder, std::move(on_sample), std::move(memory)));
-  STOKER_ASSIGN_OR_RETURN(live->sampler_, Sampler::Start(rate, *live->memory_));
+  STOKER_ASSIGN_OR_RETURN(live->sampler_, Sampler::Start(kind, *live->memory_));
+  live->kind_ = kind;
   return live;
 }
 

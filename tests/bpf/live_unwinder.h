@@ -25,7 +25,8 @@ class LiveUnwinder {
   using OnSample = std::function<void(const ProcessPtr& process, const RawSample& sample)>;
 
   // Tables are kept in `folder`. `on_sample` gets every sample of the machine.
-  static absl::StatusOr<std::unique_ptr<LiveUnwinder>> Start(int rate, const std::string& folder,
+  static absl::StatusOr<std::unique_ptr<LiveUnwinder>> Start(const SamplerKind& kind,
+                                                             const std::string& folder,
                                                              OnSample on_sample,
                                                              std::uint64_t map_bytes = kMapBytes);
 
@@ -65,6 +66,7 @@ class LiveUnwinder {
   walker::CachedTables tables_;
   walker::Unwinder unwinder_;
   Sink sink_;
+  SamplerKind kind_ = 0;
   std::unique_ptr<Sampler> sampler_;
 };
 

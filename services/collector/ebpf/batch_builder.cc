@@ -50,6 +50,27 @@ sample::v1::Stack::StopReason ToWire(stoker_stop stop) {
   return Wire::STOP_REASON_UNSPECIFIED;
 }
 
+// The sample label `state`.
+std::string_view WaitWord(stoker_wait wait) {
+  switch (wait) {
+    case STOKER_WAIT_NONE:
+      return {};
+    case STOKER_WAIT_SLEEP:
+      return "sleep";
+    case STOKER_WAIT_UNINTERRUPTIBLE:
+      return "uninterruptible";
+    case STOKER_WAIT_PREEMPTED:
+      return "preempted";
+    case STOKER_WAIT_STOPPED:
+      return "stopped";
+    case STOKER_WAIT_TRACED:
+      return "traced";
+    case STOKER_WAIT_OTHER:
+      return "other";
+  }
+  return "other";
+}
+
 }  // namespace
 
 void BatchBuilder::Add(const MatchedTarget& target, const StackCounter::Stack& stack) {
@@ -66,9 +87,13 @@ void BatchBuilder::Add(const MatchedTarget& target, const StackCounter::Stack& s
     message.add_sample_stack(number);
     message.add_sample_count(0);
     message.add_sample_labels(labels);
+    message.add_sample_value(0);
   }
   std::uint64_t& count = *message.mutable_sample_count()->Mutable(sample->second);
   count += stack.count;
+  std::uint64_t& value = *message.mutable_sample_value()->Mutable(sample->second);
+  value += stack.value;
+  open_.values = open_.values || stack.value > 0;
   open_.batch.samples += stack.count;
   open_.bytes += kEntryBytes;
   if (open_.bytes >= kMaxBatchBytes) Close();
@@ -76,6 +101,7 @@ void BatchBuilder::Add(const MatchedTarget& target, const StackCounter::Stack& s
 
 void BatchBuilder::Close() {
   if (open_.label_sets.empty()) open_.batch.message.clear_sample_labels();
+  if (!open_.values) open_.batch.message.clear_sample_value();
   done_.push_back(std::move(open_.batch));
   open_ = Open();
 }
@@ -300,6 +326,7 @@ std::uint32_t BatchBuilder::SampleLabels(const StackCounter::Stack& stack) {
   };
   if (options_.comm_label && !stack.thread_name.empty()) add("comm", stack.thread_name);
   if (options_.pid_label) add("pid", std::to_string(stack.process->key.pid));
+  if (const std::string_view word = WaitWord(stack.wait); !word.empty()) add("state", word);
   if (labels.empty()) return 0;
   const auto number = static_cast<std::uint32_t>(open_.label_sets.size() + 1);
   const auto [entry, added] = open_.label_sets.try_emplace(std::move(labels), number);

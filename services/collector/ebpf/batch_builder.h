@@ -64,6 +64,8 @@ class BatchBuilder {
     std::map<std::vector<std::uint32_t>, std::uint32_t> label_sets;
     // By series, stack and labels.
     std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, int> samples;
+    // Whether its samples have values of their own.
+    bool values = false;
     std::size_t bytes = 0;
   };
 

@@ -15,42 +15,51 @@ constexpr absl::Duration kSweepInterval = absl::Seconds(1);
 
 class Collector::Sink final : public SampleSink {
  public:
-  Sink(Collector& collector, int rate) : collector_(collector), rate_(rate) {}
+  Sink(Collector& collector, const SamplerKind& sampler)
+      : collector_(collector), sampler_(sampler) {}
 
   void OnSample(const RawSample& sample) override {
-    collector_.unwinder_.OnSample(rate_, sample, collector_.clock_.Monotonic());
+    collector_.unwinder_.OnSample(sampler_, sample, collector_.clock_.Monotonic());
   }
   void OnExec(std::uint32_t pid) override { collector_.unwinder_.OnExec(pid); }
   void OnExit(std::uint32_t pid) override { collector_.unwinder_.OnExit(pid); }
 
  private:
   Collector& collector_;
-  const int rate_;
+  const SamplerKind sampler_;
 };
 
-SampleSink& Collector::SinkOf(int rate) {
-  auto& sink = sinks_[rate];
-  if (sink == nullptr) sink = std::make_unique<Sink>(*this, rate);
+SampleSink& Collector::SinkOf(const SamplerKind& sampler) {
+  auto& sink = sinks_[sampler];
+  if (sink == nullptr) sink = std::make_unique<Sink>(*this, sampler);
   return *sink;
 }
 
-void Collector::Deliver(int rate, const ProcessPtr& process, const RawSample& sample) {
+void Collector::Deliver(const SamplerKind& sampler, const ProcessPtr& process,
+                        const RawSample& sample) {
   metrics_.Stopped(sample.stop);
   jit_.OnSample(process, sample.user, clock_.Monotonic());
   python_.OnSample(process, sample.user, clock_.Monotonic());
   for (Component* component : components_) {
-    if (component->settings().arguments.sample_rate == rate) component->OnSample(process, sample);
+    if (component->settings().sampler() == sampler) component->OnSample(process, sample);
   }
 }
 
-void Collector::OnStats(int rate, const SamplerStats& stats) {
-  const SamplerStats before = std::exchange(stats_[rate], stats);
+void Collector::OnStats(const SamplerKind& sampler, const SamplerStats& stats) {
+  const SamplerStats before = std::exchange(stats_[sampler], stats);
   for (std::size_t i = 0; i < stats.size(); ++i) {
     metrics_.sampler_stats[i]->Increment(static_cast<double>(stats[i] - before[i]));
   }
-  const std::uint64_t lost = stats[STOKER_STAT_RING_FULL] - before[STOKER_STAT_RING_FULL];
+  const auto grown = [&](stoker_sampler_stat stat) { return stats[stat] - before[stat]; };
+  if (const std::uint64_t waits = grown(STOKER_STAT_WAITS); waits > 0) {
+    sampled_shares_[sampler] =
+        static_cast<double>(grown(STOKER_STAT_TAKEN)) / static_cast<double>(waits);
+  }
   for (Component* component : components_) {
-    if (component->settings().arguments.sample_rate == rate) component->OnLost("ring_full", lost);
+    if (component->settings().sampler() == sampler) {
+      component->OnLost("ring_full", grown(STOKER_STAT_RING_FULL));
+      component->OnLost("not_interrupted", grown(STOKER_STAT_NOT_INTERRUPTED));
+    }
   }
 }
 
@@ -142,8 +151,12 @@ nlohmann::json Collector::State() const {
                      {"deferred", deferred.taken},
                      {"deferred_unwound", deferred.unwound},
                      {"deferred_refused", deferred.refused}};
+  for (const auto& [sampler, share] : sampled_shares_) {
+    state["off_cpu"].push_back(
+        {{"threshold", sampler.off_cpu_threshold}, {"sampled_share", share}});
+  }
   for (const Component* component : components_) {
-    state["components"].push_back({{"id", component->settings().id},
+    state["components"].push_back({{"id", component->settings().key()},
                                    {"targets", component->targets()},
                                    {"samples_taken", component->samples_taken()},
                                    {"samples_counted", component->samples_counted()},

@@ -33,21 +33,23 @@ class Collector {
         jit_(jit),
         python_(python),
         unwinder_(source, inspector, memory, tables,
-                  [this](int rate, const ProcessPtr& process, const RawSample& sample) {
-                    Deliver(rate, process, sample);
-                  }) {}
+                  [this](const SamplerKind& sampler, const ProcessPtr& process,
+                         const RawSample& sample) { Deliver(sampler, process, sample); }) {}
 
   // Components are borrowed, until removed.
   void Add(Component& component) { components_.push_back(&component); }
   void Remove(Component& component) { std::erase(components_, &component); }
 
-  // Where the sampler of `rate` leaves its records. Lives as long as the collector.
-  SampleSink& SinkOf(int rate);
+  // Where the sampler of that kind leaves its records. Lives as long as the collector.
+  SampleSink& SinkOf(const SamplerKind& sampler);
 
-  // A sampler of `rate` was started: its counters are those of no earlier one.
-  void OnSamplerStart(int rate) { stats_.erase(rate); }
-  // The counters of the sampler of `rate`: what it lost is shared out to the components.
-  void OnStats(int rate, const SamplerStats& stats);
+  // A sampler of that kind was started: its counters are those of no earlier one.
+  void OnSamplerStart(const SamplerKind& sampler) {
+    stats_.erase(sampler);
+    sampled_shares_.erase(sampler);
+  }
+  // The counters of a sampler: what it lost is shared out to the components.
+  void OnStats(const SamplerKind& sampler, const SamplerStats& stats);
 
   // Lets time pass: takes the inspector's answers, ends intervals that are over.
   void Tick();
@@ -68,7 +70,7 @@ class Collector {
   class Sink;
 
   // A sample whose stack is as it will be.
-  void Deliver(int rate, const ProcessPtr& process, const RawSample& sample);
+  void Deliver(const SamplerKind& sampler, const ProcessPtr& process, const RawSample& sample);
   void Report();
 
   Metrics& metrics_;
@@ -77,8 +79,10 @@ class Collector {
   PythonCodeTracker python_;
   walker::Unwinder unwinder_;
   std::vector<Component*> components_;
-  std::map<int, std::unique_ptr<SampleSink>> sinks_;
-  std::map<int, SamplerStats> stats_;
+  std::map<SamplerKind, std::unique_ptr<SampleSink>> sinks_;
+  std::map<SamplerKind, SamplerStats> stats_;
+  // Of waits that ended in the last second, those that were sampled.
+  std::map<SamplerKind, double> sampled_shares_;
   absl::Duration next_sweep_;
 };
 

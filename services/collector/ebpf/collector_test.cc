@@ -169,6 +169,38 @@ TEST_F(CollectorTest, NoLabelsCostNothing) {
   EXPECT_EQ((*batch)->label_sets_size(), 0);
 }
 
+TEST_F(CollectorTest, WaitsHaveValuesAndStates) {
+  ComponentSettings settings = component_.settings();
+  settings.arguments.off_cpu_threshold = 0.5;
+  settings.off_cpu = true;
+  Component waits(settings, kernel_, metrics_, [this] { return targets_; }, clock_.Now());
+  core_.Add(waits);
+  const std::vector<__u64> stack = {0x1010, 0x2020};
+  const auto wait = [&](stoker_wait kind, std::uint64_t value) {
+    core_.SinkOf(settings.sampler())
+        .OnSample({.pid = kPid, .start_ticks = kStart, .wait = kind, .value = value, .user = stack});
+  };
+  wait(STOKER_WAIT_SLEEP, 5);
+  wait(STOKER_WAIT_SLEEP, 7);
+  wait(STOKER_WAIT_PREEMPTED, 20);
+  EndInterval();
+  EXPECT_EQ(component_.samples_taken(), 0u);
+  const auto batch = wire::RawStackDecoder().Decode(**waits.queue().Next(absl::ZeroDuration()));
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> by_state;
+  for (const auto& sample : batch->samples) {
+    const model::Labels& labels = batch->label_sets[sample.labels];
+    by_state[std::string(labels.Get("state"))] = {sample.count, sample.value.value_or(0)};
+  }
+  EXPECT_THAT(by_state, ::testing::UnorderedElementsAre(
+                            ::testing::Pair("sleep", ::testing::Pair(2u, 12u)),
+                            ::testing::Pair("preempted", ::testing::Pair(1u, 20u))));
+  core_.Audit();
+  EXPECT_THAT(registry_.Text(),
+              ::testing::HasSubstr("stoker_ebpf_collector_conservation_error 0"));
+  core_.Remove(waits);
+}
+
 TEST_F(CollectorTest, AcknowledgedSamplesAreOut) {
   Sample({0x1010});
   EndInterval();

@@ -87,35 +87,35 @@ void CollectorThread::Wait() {
 }
 
 void CollectorThread::DrainAll() {
-  for (const auto& [rate, sampler] : samplers_) {
-    const absl::Status status = sampler->Drain(core_.SinkOf(rate));
+  for (const auto& [kind, sampler] : samplers_) {
+    const absl::Status status = sampler->Drain(core_.SinkOf(kind));
     if (!status.ok()) log::Error("samples not read", {{"error", status}});
   }
 }
 
 void CollectorThread::ReadStats() {
-  for (const auto& [rate, sampler] : samplers_) core_.OnStats(rate, sampler->ReadStats());
+  for (const auto& [kind, sampler] : samplers_) core_.OnStats(kind, sampler->ReadStats());
 }
 
-absl::Status CollectorThread::SetRates(const std::vector<int>& rates) {
-  std::map<int, std::unique_ptr<Sampler>> started;
-  for (const int rate : rates) {
-    if (samplers_.contains(rate) || started.contains(rate)) continue;
-    STOKER_ASSIGN_OR_RETURN(started[rate], Sampler::Start(rate, memory_));
+absl::Status CollectorThread::SetSamplers(const std::vector<SamplerKind>& kinds) {
+  std::map<SamplerKind, std::unique_ptr<Sampler>> started;
+  for (const SamplerKind& kind : kinds) {
+    if (samplers_.contains(kind) || started.contains(kind)) continue;
+    STOKER_ASSIGN_OR_RETURN(started[kind], Sampler::Start(kind, memory_));
   }
-  for (auto& [rate, sampler] : started) {
+  for (auto& [kind, sampler] : started) {
     Watch(epoll_.get(), sampler->wake_fd());
-    core_.OnSamplerStart(rate);
-    samplers_[rate] = std::move(sampler);
+    core_.OnSamplerStart(kind);
+    samplers_[kind] = std::move(sampler);
   }
   std::erase_if(samplers_, [&](const auto& entry) {
-    return std::ranges::find(rates, entry.first) == rates.end();
+    return std::ranges::find(kinds, entry.first) == kinds.end();
   });
   return absl::OkStatus();
 }
 
 void CollectorThread::StopSamplers() {
-  for (const auto& [rate, sampler] : samplers_) sampler->Stop();
+  for (const auto& [kind, sampler] : samplers_) sampler->Stop();
   DrainAll();
   ReadStats();
   samplers_.clear();

@@ -29,9 +29,9 @@ class CollectorThread {
   // Runs `work` on the thread and waits for it.
   void Run(const std::function<void()>& work);
 
-  // Within Run: the samplers of exactly these rates run afterwards. An error leaves them as they
+  // Within Run: exactly these samplers run afterwards. An error leaves them as they
   // were.
-  absl::Status SetRates(const std::vector<int>& rates);
+  absl::Status SetSamplers(const std::vector<SamplerKind>& kinds);
   // Within Run: stops all samplers and hands over what they still have.
   void StopSamplers();
 
@@ -47,7 +47,7 @@ class CollectorThread {
   const UniqueFd wake_;
   const UniqueFd epoll_;
   // Of the thread.
-  std::map<int, std::unique_ptr<Sampler>> samplers_;
+  std::map<SamplerKind, std::unique_ptr<Sampler>> samplers_;
   absl::Time next_second_;
 
   absl::Mutex mutex_;

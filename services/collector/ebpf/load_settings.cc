@@ -12,6 +12,9 @@ Settings LoadSettings(const config::Configuration& configuration, LastGoodEbpf& 
                     .failed = last.failed()};
   for (const auto& [id, arguments] : last.arguments()) {
     settings.components.push_back({id, arguments, stoker.tenant});
+    if (arguments.off_cpu_threshold > 0) {
+      settings.components.push_back({id, arguments, stoker.tenant, true});
+    }
   }
   return settings;
 }

@@ -76,7 +76,7 @@ class Parts {
     std::vector<std::unique_ptr<RunningComponent>> ended;
     thread_.Run([&] {
       memory_.SetLimit(settings.map_bytes);
-      status = SetRates(settings);
+      status = SetSamplers(settings);
       if (!status.ok()) return;
       ended = RemoveChanged(settings);
       SetFailed(settings.failed);
@@ -89,11 +89,11 @@ class Parts {
     });
     thread_.Run([&] {
       for (const ComponentSettings& component : settings.components) {
-        auto& running = components_[component.id];
+        auto& running = components_[component.key()];
         if (running != nullptr) continue;
         running =
             std::make_unique<RunningComponent>(component, node_, discovery, *symbolizers_, kernel_,
-                                               metrics_, service_, env_, FoundIn(component.id));
+                                               metrics_, service_, env_, FoundIn(component.key()));
         core_.Add(running->component());
       }
     });
@@ -136,8 +136,12 @@ class Parts {
  private:
   // On the collector's thread, as the next.
   void ReportHealth() {
-    for (const auto& [id, running] : components_) {
-      if (!failed_.contains(id)) SetHealth(id, running->Health());
+    std::map<std::string, absl::Status> health;
+    for (const auto& [key, running] : components_) {
+      health[running->component().settings().id].Update(running->Health());
+    }
+    for (const auto& [id, status] : health) {
+      if (!failed_.contains(id)) SetHealth(id, status);
     }
     for (const auto& [id, status] : failed_) SetHealth(id, status);
   }
@@ -158,12 +162,12 @@ class Parts {
                        std::string(Message(status)));
   }
 
-  absl::Status SetRates(const Settings& settings) {
-    std::vector<int> rates;
+  absl::Status SetSamplers(const Settings& settings) {
+    std::vector<SamplerKind> samplers;
     for (const ComponentSettings& component : settings.components) {
-      rates.push_back(component.arguments.sample_rate);
+      samplers.push_back(component.sampler());
     }
-    const absl::Status status = thread_.SetRates(rates);
+    const absl::Status status = thread_.SetSamplers(samplers);
     (status.ok() ? metrics_.sessions : metrics_.failing_sessions).Increment();
     return status;
   }
@@ -180,7 +184,7 @@ class Parts {
       }
       component.Flush(service_.clock().Now());
       core_.Remove(component);
-      service_.RemoveHealth(entry->first);
+      service_.RemoveHealth(component.settings().id);
       removed.push_back(std::move(entry->second));
       entry = components_.erase(entry);
     }
@@ -256,7 +260,7 @@ class Parts {
   bool stopping_ ABSL_GUARDED_BY(providers_mutex_) = false;
   // Made by the first Apply.
   std::unique_ptr<cluster::Replicas> symbolizers_;
-  // Changed on the thread only.
+  // By ComponentSettings::key. Changed on the thread only.
   std::map<std::string, std::unique_ptr<RunningComponent>> components_;
   std::map<std::string, absl::Status> failed_;
   std::set<std::string> spools_opened_;

@@ -45,19 +45,22 @@ Hello MakeHello(const ComponentSettings& settings, const Node& node, std::uint64
   hello.set_demangle(ToWire(settings.arguments.demangle));
   hello.set_hot_tables(static_cast<std::uint32_t>(settings.arguments.build_id_cache_size +
                                                   settings.arguments.same_file_cache_size));
-  for (sample::v1::ValueType* type : {hello.mutable_sample_type(), hello.mutable_period_type()}) {
-    type->set_type("cpu");
-    type->set_unit("nanoseconds");
+  hello.mutable_sample_type()->set_type(settings.off_cpu ? "offcpu" : "cpu");
+  hello.mutable_sample_type()->set_unit("nanoseconds");
+  if (settings.off_cpu) {
+    // Each sample has its own value; there is no period type.
+    hello.set_period(1);
+  } else {
+    *hello.mutable_period_type() = hello.sample_type();
+    hello.set_period(Sampler::PeriodNs(settings.arguments.sample_rate));
   }
-  hello.set_period(Sampler::PeriodNs(settings.arguments.sample_rate));
   hello.set_run_id(run_id);
   return hello;
 }
 
-std::unique_ptr<BatchSpool> OpenSpool(const Hello& hello, Metrics& metrics,
+std::unique_ptr<BatchSpool> OpenSpool(const std::string& id, const Hello& hello, Metrics& metrics,
                                       runtime::Service& service, Env& env,
                                       const std::function<void(std::uint64_t samples)>& found) {
-  const std::string& id = hello.component_id();
   auto spool = BatchSpool::Open(
       {.folder = fmt::format("{}/batches/{}", service.options().data_dir, id),
        .segment_bytes = std::uint64_t{16} << 20,
@@ -107,7 +110,7 @@ RunningComponent::RunningComponent(const ComponentSettings& settings, Hello hell
                service.dialer(), service.clock(), service.random(), [] {}),
       component_(
           settings, kernel, metrics, [this] { return watcher_.Targets(); }, service.clock().Now()),
-      spool_(OpenSpool(hello, metrics, service, env, found)) {
+      spool_(OpenSpool(settings.key(), hello, metrics, service, env, found)) {
   if (spool_ != nullptr) component_.queue().SpillTo(*spool_);
   stream_.emplace(SampleStream::Options{.hello = std::move(hello)}, symbolizers, service.dialer(),
                   service.random(), component_.queue(),
@@ -120,11 +123,11 @@ void RunningComponent::End(absl::Time deadline, std::string_view reason) {
   const std::size_t batches = queue.size();
   if (queue.Spill()) {
     log::Info("batches that are not acknowledged stay on disk",
-              {{"component_id", component_.settings().id}, {"bytes", queue.spooled_bytes()}});
+              {{"component_id", component_.settings().key()}, {"bytes", queue.spooled_bytes()}});
     return;
   }
   log::Warn("samples not acknowledged",
-            {{"component_id", component_.settings().id}, {"batches", batches}});
+            {{"component_id", component_.settings().key()}, {"batches", batches}});
   queue.DropAll(reason);
 }
 

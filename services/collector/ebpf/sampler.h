@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -35,6 +36,9 @@ struct RawSample {
   // The thread's name, at most 15 bytes of anything.
   std::string_view comm;
   stoker_stop stop = STOKER_STOP_COMPLETE;
+  // Of a thread that was not on a CPU: why, and the nanoseconds that the sample stands for.
+  stoker_wait wait = STOKER_WAIT_NONE;
+  std::uint64_t value = 0;
   // Addresses, the innermost first: the instruction, then return addresses. Among those of the user
   // are words of bpf/shared/interpreter_frame.h.
   std::span<const __u64> kernel;
@@ -56,13 +60,33 @@ class SampleSink {
 // Counters of the BPF program since it was loaded, by stoker_sampler_stat.
 using SamplerStats = std::array<std::uint64_t, STOKER_STAT_COUNT>;
 
-// Samples every CPU at a fixed period of its clock. Owned by one thread.
+// What a sampler samples: CPU time, at a fixed period of each CPU's clock; or the time that threads
+// are not on a CPU.
+struct SamplerKind {
+  // Of CPU time, by its rate alone.
+  SamplerKind(int samples_a_second) : rate(samples_a_second) {}  // NOLINT: where rates are meant.
+  static SamplerKind OffCpu(double threshold) {
+    SamplerKind kind(0);
+    kind.off_cpu_threshold = threshold;
+    return kind;
+  }
+  [[nodiscard]] bool off_cpu() const { return off_cpu_threshold > 0; }
+
+  // Samples a second and CPU.
+  int rate = 0;
+  // The most that a wait is sampled with, 0 to 1.
+  double off_cpu_threshold = 0;
+  auto operator<=>(const SamplerKind&) const = default;
+};
+
+// Owned by one thread.
 class Sampler {
  public:
-  // Loads and attaches the programs, `rate` samples a second and CPU. An error says in one sentence
-  // what the kernel or the process lacks.
+  // Loads and attaches the programs. An error says in one sentence what the kernel or the process
+  // lacks.
   // Walks stacks by what is in `memory`, which samplers share.
-  static absl::StatusOr<std::unique_ptr<Sampler>> Start(int rate, walker::BpfMemory& memory);
+  static absl::StatusOr<std::unique_ptr<Sampler>> Start(const SamplerKind& kind,
+                                                        walker::BpfMemory& memory);
   virtual ~Sampler() = default;
 
   // Nanoseconds of CPU time that a sample stands for.

@@ -18,6 +18,7 @@ bool StackCounter::Add(const ProcessPtr& process, const RawSample& sample,
   Append(key_, process.get());
   Append(key_, process->image.get());
   Append(key_, sample.stop);
+  Append(key_, sample.wait);
   Append(key_, sample.kernel.size());
   for (const auto frames : {sample.kernel, sample.user}) {
     key_.append(reinterpret_cast<const char*>(frames.data()), frames.size_bytes());
@@ -32,10 +33,12 @@ bool StackCounter::Add(const ProcessPtr& process, const RawSample& sample,
                                      .stop = sample.stop,
                                      .kernel = {sample.kernel.begin(), sample.kernel.end()},
                                      .user = {sample.user.begin(), sample.user.end()},
+                                     .wait = sample.wait,
                                      .thread_name = std::string(thread_name)})
                 .first;
   }
   ++found->second.count;
+  found->second.value += sample.value;
   ++samples_;
   return true;
 }

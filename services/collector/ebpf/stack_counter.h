@@ -13,7 +13,8 @@
 namespace stoker::ebpf {
 
 // How often each stack was seen in an interval. Equal are stacks of one process, in one image, with
-// the same addresses, and of one thread name where that counts. Used by one thread.
+// the same addresses, that wait for the same kind of thing, and of one thread name where that
+// counts. Used by one thread.
 class StackCounter {
  public:
   struct Stack {
@@ -23,9 +24,12 @@ class StackCounter {
     stoker_stop stop = STOKER_STOP_COMPLETE;
     std::vector<__u64> kernel;
     std::vector<__u64> user;
+    stoker_wait wait = STOKER_WAIT_NONE;
     // Empty unless it counts.
     std::string thread_name;
     std::uint64_t count = 0;
+    // The sum of RawSample's.
+    std::uint64_t value = 0;
   };
 
   // False when the bound is reached and the stack is new: the sample is not counted. `thread_name`

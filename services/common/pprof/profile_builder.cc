@@ -48,7 +48,7 @@ void ProfileBuilder::AddSampleType(std::string_view type, std::string_view unit)
 }
 
 void ProfileBuilder::SetPeriod(std::string_view type, std::string_view unit, std::int64_t period) {
-  AddValueType(wire::Profile::kPeriodType, type, unit);
+  if (!type.empty()) AddValueType(wire::Profile::kPeriodType, type, unit);
   protozero::pbf_writer(out_).add_int64(wire::Profile::kPeriod, period);
 }
 

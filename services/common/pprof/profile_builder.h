@@ -54,6 +54,7 @@ class ProfileBuilder {
 
   // In the order of the samples' values.
   void AddSampleType(std::string_view type, std::string_view unit);
+  // An empty type: there is none.
   void SetPeriod(std::string_view type, std::string_view unit, std::int64_t period);
   // Unix time of the start, and the duration, in nanoseconds.
   void SetTime(std::int64_t time_nanos, std::int64_t duration_nanos);

@@ -14,8 +14,8 @@ constexpr absl::Duration kRetry = absl::Milliseconds(50);
 
 }  // namespace
 
-void DeferredStacks::Add(int rate, const ProcessPtr& process, const RawSample& sample,
-                         absl::Duration now) {
+void DeferredStacks::Add(const SamplerKind& sampler, const ProcessPtr& process,
+                         const RawSample& sample, absl::Duration now) {
   const RawStack& raw = *sample.deferred;
   ++counts_.taken;
   if (bytes_ + raw.bytes.size() > kMaxBytes) {
@@ -23,16 +23,18 @@ void DeferredStacks::Add(int rate, const ProcessPtr& process, const RawSample& s
     RawSample given_up = sample;
     given_up.user = std::span(&raw.registers.ip, 1);
     given_up.stop = STOKER_STOP_TABLE_ABSENT;
-    deliver_(rate, process, given_up);
+    deliver_(sampler, process, given_up);
     return;
   }
   bytes_ += raw.bytes.size();
-  stacks_.push_back({.rate = rate,
+  stacks_.push_back({.sampler = sampler,
                      .process = process,
                      .image = process->published,
                      .start_ticks = sample.start_ticks,
                      .tid = sample.tid,
                      .comm = std::string(sample.comm),
+                     .wait = sample.wait,
+                     .value = sample.value,
                      .kernel = {sample.kernel.begin(), sample.kernel.end()},
                      .registers = raw.registers,
                      .stack_address = raw.address,
@@ -59,12 +61,14 @@ void DeferredStacks::Run(absl::Duration now, bool all) {
     }
     bytes_ -= stack.bytes.size();
     if (!LacksTables(stop)) ++counts_.unwound;
-    deliver_(stack.rate, stack.process,
+    deliver_(stack.sampler, stack.process,
              {.pid = static_cast<std::uint32_t>(stack.process->key.pid),
               .start_ticks = stack.start_ticks,
               .tid = stack.tid,
               .comm = stack.comm,
               .stop = stop,
+              .wait = stack.wait,
+              .value = stack.value,
               .kernel = stack.kernel,
               .user = frames});
   }

@@ -25,7 +25,8 @@ inline bool LacksTables(stoker_stop stop) {
 class DeferredStacks {
  public:
   // A sample that is unwound as far as can be; its spans live as long as the call.
-  using Deliver = std::function<void(int rate, const ProcessPtr& process, const RawSample& sample)>;
+  using Deliver = std::function<void(const SamplerKind& sampler, const ProcessPtr& process,
+                                     const RawSample& sample)>;
 
   struct Counts {
     // All that came, those that were unwound to another end than want of tables, and those that
@@ -39,8 +40,9 @@ class DeferredStacks {
   DeferredStacks(ProcessTable& processes, Publisher& publisher, Deliver deliver)
       : processes_(processes), publisher_(publisher), deliver_(std::move(deliver)) {}
 
-  // Takes a sample with `deferred`, of a sampler of `rate`.
-  void Add(int rate, const ProcessPtr& process, const RawSample& sample, absl::Duration now);
+  // Takes a sample with `deferred`, of a sampler of that kind.
+  void Add(const SamplerKind& sampler, const ProcessPtr& process, const RawSample& sample,
+           absl::Duration now);
 
   // Hands over those that are done or have waited long enough; all of them when `all`.
   void Run(absl::Duration now, bool all);
@@ -54,13 +56,15 @@ class DeferredStacks {
 
  private:
   struct Stack {
-    int rate = 0;
+    SamplerKind sampler;
     ProcessPtr process;
     // Stays when the process gets another image.
     std::shared_ptr<PublishedImage> image;
     std::uint64_t start_ticks = 0;
     std::uint32_t tid = 0;
     std::string comm;
+    stoker_wait wait = STOKER_WAIT_NONE;
+    std::uint64_t value = 0;
     std::vector<__u64> kernel;
     stoker_registers registers{};
     std::uint64_t stack_address = 0;

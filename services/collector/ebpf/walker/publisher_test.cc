@@ -77,8 +77,9 @@ class PublisherTest : public ::testing::Test {
   ProcessTable processes_{source_, inspector_};
   std::vector<StackWalk> delivered_;
   DeferredStacks deferred_{
-      processes_, publisher_, [this](int rate, const ProcessPtr&, const RawSample& sample) {
-        EXPECT_EQ(rate, 97);
+      processes_, publisher_,
+      [this](const SamplerKind& sampler, const ProcessPtr&, const RawSample& sample) {
+        EXPECT_EQ(sampler, SamplerKind(97));
         delivered_.push_back(
             {.frames = {sample.user.begin(), sample.user.end()}, .stop = sample.stop});
       }};

@@ -7,12 +7,12 @@ constexpr absl::Duration kFileSweepInterval = absl::Minutes(1);
 
 }  // namespace
 
-void Unwinder::OnSample(int rate, const RawSample& sample, absl::Duration now) {
+void Unwinder::OnSample(const SamplerKind& sampler, const RawSample& sample, absl::Duration now) {
   const ProcessPtr process = processes_.Find(sample, now);
   if (process->published == nullptr || process->published->image() != process->image) {
     publisher_.Publish(*process);
   }
-  if (sample.deferred != nullptr) return deferred_.Add(rate, process, sample, now);
+  if (sample.deferred != nullptr) return deferred_.Add(sampler, process, sample, now);
   const bool lacked = LacksTables(sample.stop) || sample.stop == STOKER_STOP_NO_MAPPING;
   if (lacked && !sample.user.empty() && process->published != nullptr) {
     // The next stack through there will find it.
@@ -20,7 +20,7 @@ void Unwinder::OnSample(int rate, const RawSample& sample, absl::Duration now) {
     processes_.Need(process, address, now);
     (void)publisher_.FillPage(*process->published, address, now);
   }
-  deliver_(rate, process, sample);
+  deliver_(sampler, process, sample);
 }
 
 void Unwinder::Update(absl::Duration now, bool all) {

@@ -23,7 +23,7 @@ class Unwinder {
         deliver_(deliver),
         deferred_(processes_, publisher_, std::move(deliver)) {}
 
-  void OnSample(int rate, const RawSample& sample, absl::Duration now);
+  void OnSample(const SamplerKind& sampler, const RawSample& sample, absl::Duration now);
   void OnExec(std::uint32_t pid) { processes_.OnExec(pid); }
   void OnExit(std::uint32_t pid) { processes_.OnExit(pid); }
 
