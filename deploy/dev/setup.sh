@@ -128,6 +128,16 @@ PYTHON
   rm -r "$scratch"
 }
 
+# What stacks of Python are compared with.
+install_py_spy() {
+  local folder="${XDG_CACHE_HOME:-$HOME/.cache}/stoker/py-spy"
+  [ -x "$folder/bin/py-spy" ] && return
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+  say "installing py-spy"
+  { python3 -m venv "$folder" && "$folder/bin/pip" install -q py-spy==0.4.3; } ||
+    say "pip does not give py-spy: the test that needs it will be skipped"
+}
+
 # The modules of Go programs that tests scrape, at the versions of go.sum.
 fetch_go_modules() {
   (cd tests/fixtures/programs/go && PATH=/usr/local/go/bin:/usr/lib/go/bin:$PATH go mod download) ||
@@ -149,6 +159,7 @@ for part in "$@"; do
       install_packages "${wanted[@]}"
       fetch_go_modules
       install_python
+      install_py_spy
       install_jdk
       install_async_profiler || true
       ;;
