@@ -15,9 +15,14 @@ Reloader::Reloader(Parts parts, std::vector<std::string> processes, bool with_st
       processes_(std::move(processes)),
       with_store_(with_store),
       types_(configuration.types),
+      docker_sockets_(configuration.docker_sockets),
       clock_(clock),
       hash_(configuration.hash),
-      last_at_(clock.Now()) {}
+      last_at_(clock.Now()) {
+  for (const std::string& socket : docker_sockets_) {
+    if (const auto group = parts_.socket_group(socket)) groups_.insert(*group);
+  }
+}
 
 Reloader::~Reloader() {
   if (background_.joinable()) background_.join();
@@ -40,6 +45,7 @@ absl::Status Reloader::Reload() {
 absl::Status Reloader::Bring() {
   STOKER_ASSIGN_OR_RETURN(const CheckedConfiguration configuration, parts_.check());
   STOKER_RETURN_IF_ERROR(CheckProcesses(configuration.types));
+  STOKER_RETURN_IF_ERROR(CheckSockets(configuration.docker_sockets));
   STOKER_RETURN_IF_ERROR(parts_.write(configuration.snapshot));
   {
     absl::MutexLock lock(&mutex_);
@@ -65,6 +71,20 @@ absl::Status Reloader::CheckProcesses(const std::vector<std::string>& types) con
       return FailedPrecondition(
           "the configuration needs stoker-{} with other capabilities; start `stoker run` again",
           needed);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Reloader::CheckSockets(const std::vector<std::string>& sockets) const {
+  for (const std::string& socket : sockets) {
+    if (std::ranges::find(docker_sockets_, socket) != docker_sockets_.end()) continue;
+    const std::optional<gid_t> group = parts_.socket_group(socket);
+    if (group && !groups_.contains(*group)) {
+      return FailedPrecondition(
+          "the configuration needs stoker-discovery in group {}, for the socket {}; start `stoker "
+          "run` again",
+          *group, socket);
     }
   }
   return absl::OkStatus();

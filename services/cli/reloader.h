@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -9,6 +11,7 @@
 #include <absl/status/statusor.h>
 #include <absl/synchronization/mutex.h>
 #include <nlohmann/json.hpp>
+#include <sys/types.h>
 
 #include "services/cli/configuration.h"
 #include "services/common/base/clock.h"
@@ -28,6 +31,8 @@ class Reloader {
     // Has a process read it; its own refusal comes back. Blocks for a while where it is away: it
     // reads the snapshot when it starts.
     std::function<absl::Status(const std::string& process)> tell;
+    // The group that discovery needs to use a Docker daemon's socket; nothing where it needs none.
+    std::function<std::optional<gid_t>(const std::string& socket)> socket_group;
   };
 
   // `processes` run, with `configuration`. Borrows the clock.
@@ -37,7 +42,8 @@ class Reloader {
   ~Reloader();
 
   // Blocks. INVALID_ARGUMENT with the diagnostics: nothing has changed. FAILED_PRECONDITION: it
-  // needs a process that does not run, or not with the capabilities; nothing has changed. What a
+  // needs a process that does not run, or not with the capabilities or groups; nothing has
+  // changed. What a
   // process refused names it.
   absl::Status Reload();
   // The same on another thread; the outcome is logged.
@@ -51,12 +57,16 @@ class Reloader {
   absl::Status Bring();
   // Whether what runs can run components of `types`.
   [[nodiscard]] absl::Status CheckProcesses(const std::vector<std::string>& types) const;
+  // Whether discovery, as it was started, may use these sockets, as far as they are new.
+  [[nodiscard]] absl::Status CheckSockets(const std::vector<std::string>& sockets) const;
 
   const Parts parts_;
   const std::vector<std::string> processes_;
   const bool with_store_;
   // That the processes were started with.
   const std::vector<std::string> types_;
+  const std::vector<std::string> docker_sockets_;
+  std::set<gid_t> groups_;
   const Clock& clock_;
   // One at a time.
   absl::Mutex reloading_;

@@ -26,11 +26,18 @@ class ReloaderTest : public ::testing::Test {
                 [this](const std::string& process) {
                   told_.push_back(process);
                   return process == refusing_ ? InvalidArgument("no") : absl::OkStatus();
-                }};
+                },
+            .socket_group = [](const std::string& socket) -> std::optional<gid_t> {
+              if (socket == "/open") return std::nullopt;
+              return socket == "/other" ? 8 : 7;
+            }};
   }
 
-  const CheckedConfiguration first_{
-      .types = {"discovery.process"}, .snapshot = "1", .hash = "hash-1", .warnings = {}};
+  const CheckedConfiguration first_{.types = {"discovery.process"},
+                                    .docker_sockets = {"/docker"},
+                                    .snapshot = "1",
+                                    .hash = "hash-1",
+                                    .warnings = {}};
   absl::StatusOr<CheckedConfiguration> checked_ = first_;
   std::vector<std::string> written_;
   std::vector<std::string> told_;
@@ -64,6 +71,19 @@ TEST_F(ReloaderTest, RefusesBroken) {
 TEST_F(ReloaderTest, RefusesWhatNeedsMore) {
   checked_->types.emplace_back("pyroscope.ebpf");
   EXPECT_THAT(std::string(reloader_.Reload().message()), HasSubstr("stoker-"));
+  EXPECT_THAT(written_, IsEmpty());
+}
+
+// A Docker socket whose group discovery was not started with is refused, and says so; others are
+// not.
+TEST_F(ReloaderTest, RefusesGroups) {
+  checked_->docker_sockets = {"/docker", "/second", "/open"};
+  EXPECT_EQ(reloader_.Reload(), absl::OkStatus());
+  written_.clear();
+  checked_->docker_sockets = {"/other"};
+  EXPECT_EQ(reloader_.Reload().message(),
+            "the configuration needs stoker-discovery in group 8, for the socket /other; start "
+            "`stoker run` again");
   EXPECT_THAT(written_, IsEmpty());
 }
 

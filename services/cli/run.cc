@@ -14,6 +14,7 @@
 #include "services/cli/doctor/system_host.h"
 #include "services/cli/event_loop.h"
 #include "services/cli/gateway.h"
+#include "services/cli/identities.h"
 #include "services/cli/process_request.h"
 #include "services/cli/reloader.h"
 #include "services/cli/supervisor.h"
@@ -36,7 +37,11 @@ absl::StatusOr<CheckedConfiguration> Check(const RunOptions& options, bool check
 Reloader::Parts ReloaderParts(const RunOptions& options, const ProcessRequests& requests) {
   return {.check = [&options] { return Check(options, false); },
           .write = [&options](const std::string& text) { return WriteSnapshot(options, text); },
-          .tell = [&requests](const std::string& process) { return requests.Reload(process); }};
+          .tell = [&requests](const std::string& process) { return requests.Reload(process); },
+          .socket_group =
+              [](const std::string& socket) {
+                return geteuid() == 0 ? DockerSocketGroup(socket) : std::nullopt;
+              }};
 }
 
 void SayReady(const RunOptions& options) {

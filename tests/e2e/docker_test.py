@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Containers of a real Docker daemon become targets, and a real swarm's nodes, services and tasks."""
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -157,6 +158,59 @@ discovery.docker "all" {
                     wait_for("unhealthy", lambda: pipeline.get("discovery", "/-/healthy")[0] == 500)
                     self.assertTrue(self.failing(
                         pipeline, f"not permitted to use {docker.socket} (owner 0, group 0, mode 0660)"))
+
+    def test_reload(self):
+        """A reload that adds the socket of another group is refused, with what to do, and changes nothing;
+        one that adds a component on a socket that discovery may use is not."""
+        with DockerDaemon(group=DOCKER_GROUP) as docker, socket.socket(socket.AF_UNIX) as other:
+            path = docker.folder + "/other.sock"
+            other.bind(path)
+            os.chown(path, 0, DOCKER_GROUP + 1)
+            os.chmod(path, 0o660)
+            with configuration(self.local(docker)) as pipeline:
+                pipeline.start()
+
+                def reload(text):
+                    with open(pipeline.config, "w", encoding="utf-8") as file:
+                        file.write("\n" + text)
+                    return pipeline.ask_gateway("POST", "/-/reload")
+                added = self.local(docker).replace("local", "other").replace(docker.socket, path)
+                status, text = reload(self.local(docker) + added)
+                self.assertGreaterEqual(status, 400)
+                self.assertIn(f"the configuration needs stoker-discovery in group {DOCKER_GROUP + 1}, for the "
+                              f"socket {path}; start `stoker run` again", text)
+                status, text = reload(self.local(docker) + self.local(docker).replace("local", "second"))
+                self.assertEqual(status, 200, text)
+                with TargetList(pipeline, "discovery.docker.second") as targets:
+                    targets.wait("no container", lambda now: now == [])
+
+    def test_pace(self):
+        """Containers that come and go make few messages, the last of which is right; a change is a
+        consumer's within a second of the daemon's event."""
+        with DockerDaemon(group=DOCKER_GROUP) as docker:
+            docker.import_busybox()
+            with configuration(self.local(docker)) as pipeline:
+                pipeline.start()
+                with TargetList(pipeline, "discovery.docker.local") as targets:
+                    targets.wait("none", lambda now: now == [])
+                    before, begin = targets.messages, time.monotonic()
+                    kept, delays = [], []
+                    for i in range(12):
+                        container = docker.create(f"c{i}", SLEEP, HostConfig={"NetworkMode": "none"})
+                        docker.start_container(container)
+                        if i % 2:
+                            docker.remove(container)
+                            continue
+                        kept.append(f"/c{i}")
+                        if i % 4 == 0:
+                            _, at = targets.wait(f"c{i}", lambda now, i=i: by_name(now, f"/c{i}"))
+                            delays.append(at - docker.started_at(container))
+                    targets.wait("the last", lambda now: names(now) == sorted(kept))
+                    took, messages = time.monotonic() - begin, targets.messages - before
+                    print(f"a container was a target {', '.join(f'{d:.2f}' for d in delays)} s after its start; "
+                          f"18 changes in {took:.1f} s made {messages} messages")
+                    self.assertLess(max(delays), 1.0)
+                    self.assertLessEqual(messages, 5 * took + 2)
 
     def test_process_join(self):
         """The processes of a container have its labels."""
