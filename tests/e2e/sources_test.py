@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """discovery.dns, discovery.http and discovery.file against servers and files that change."""
 import base64
+import functools
+import http.client
 import http.server
 import json
 import os
@@ -104,13 +106,19 @@ class DnsServer:
         return b"".join(struct.pack(">H", int(number)) for number in numbers) + encoded(name)
 
 
+@functools.cache
+def dns_server():
+    """The server of this test's own /etc/resolv.conf."""
+    replace_file("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch inner.example\noptions timeout:1\n")
+    return DnsServer()
+
+
 class DnsTest(unittest.TestCase):
     """discovery.dns."""
 
     @classmethod
     def setUpClass(cls):
-        cls.server = DnsServer()
-        replace_file("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch inner.example\noptions timeout:1\n")
+        cls.server = dns_server()
 
     def component(self, label, kind, name, port=9000):
         return ('discovery.dns "%s" {\n\tnames = ["%s"]\n\ttype = "%s"\n\tport = %d\n'
@@ -306,6 +314,105 @@ discovery.relabel "r" {
                 os.rename(password + ".next", password)
                 targets.wait("two", lambda now: len(now) == 2)
                 wait_for("healthy", lambda: pipeline.get("discovery", "/-/healthy")[0] == 200)
+
+
+class PaceTest(unittest.TestCase):
+    """How soon and how often consumers are told."""
+
+    def measure(self, targets, change, seconds=1.0, changes=200):
+        """`change(i)` makes `__address__` "i:1": one alone is told within `seconds`, many in a row make
+        few messages."""
+        targets.wait("the first list", lambda now: len(now) == 1)
+        waits = []
+        for i in range(1, 6):
+            # Not in step with the refreshes.
+            time.sleep(0.33)
+            begin = time.monotonic()
+            change(i)
+            _, at = targets.wait(str(i), lambda now, i=i: addresses(now) == [f"{i}:1"])
+            waits.append(at - begin)
+        before, begin = targets.messages, time.monotonic()
+        for i in range(6, 6 + changes):
+            change(i)
+            time.sleep(0.01)
+        targets.wait("the last", lambda now: addresses(now) == [f"{5 + changes}:1"])
+        took, messages = time.monotonic() - begin, targets.messages - before
+        print(f"told after {', '.join(f'{w * 1000:.0f}' for w in waits)} ms; {changes} changes in {took:.1f} s "
+              f"made {messages} messages")
+        self.assertLess(max(waits), seconds)
+        self.assertGreater(messages, 1)
+        self.assertLessEqual(messages, 5 * took + 2)
+
+    def test_http(self):
+        """Within a second of the refresh that sees it."""
+        class Handler(http.server.BaseHTTPRequestHandler):
+            address = "0:1"
+
+            def do_GET(self):  # pylint: disable=invalid-name
+                body = json.dumps([{"targets": [Handler.address]}]).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        # A request may be cut short at the end.
+        server.handle_error = lambda *_: None
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with configuration("""
+discovery.http "p" {
+	url              = "http://127.0.0.1:%d/t"
+	refresh_interval = "50ms"
+}
+""" % server.server_port) as pipeline:
+            pipeline.start()
+            with TargetList(pipeline, "discovery.http.p") as targets:
+                self.measure(targets, lambda i: setattr(Handler, "address", f"{i}:1"))
+        server.shutdown()
+
+    def test_dns(self):
+        """Within a second of the refresh that sees it."""
+        server = dns_server()
+        server.set("pace.example", "SRV", ["0 5 1 0."])
+        with configuration("""
+discovery.dns "p" {
+	names            = ["pace.example"]
+	type             = "SRV"
+	refresh_interval = "50ms"
+}
+""") as pipeline:
+            pipeline.start()
+            with TargetList(pipeline, "discovery.dns.p") as targets:
+                self.measure(targets, lambda i: server.set("pace.example", "SRV", [f"0 5 1 {i}."]))
+
+    def test_kubernetes(self):
+        """Within a second of the change, by the watch."""
+        ready, end = os.pipe()
+        double = subprocess.Popen([sys.executable, "tests/kubernetes/api_server.py"], pass_fds=[end],
+                                  env={**os.environ, "STOKER_READY_FD": str(end)})
+        self.addCleanup(double.wait)
+        self.addCleanup(double.kill)
+        api, control = (int(port) for port in os.read(ready, 100).split())
+
+        def change(i):
+            wish = {"pods": [{"name": "p", "ip": str(i), "containers": [["app", [["x", 1, "TCP"]]]]}]}
+            connection = http.client.HTTPConnection("127.0.0.1", control, timeout=30)
+            connection.request("POST", "/control", json.dumps(wish))
+            connection.getresponse().read()
+            connection.close()
+        change(0)
+        with configuration("""
+discovery.kubernetes "p" {
+	role       = "pod"
+	api_server = "http://127.0.0.1:%d"
+}
+""" % api) as pipeline:
+            pipeline.start()
+            with TargetList(pipeline, "discovery.kubernetes.p", node="") as targets:
+                self.measure(targets, change)
 
 
 class FileTest(unittest.TestCase):

@@ -461,6 +461,9 @@ class Api(http.server.BaseHTTPRequestHandler):
             # Without the chunk that ends the answer, and reading on.
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.recv(1)
+        elif how == "silent":
+            # As one whose machine is gone, without a word: until the peer gives up.
+            self.connection.recv(1)
         elif how == "garbage":
             self.chunk(b'{"type":"ADDED","object":\n')
         return None
@@ -470,7 +473,7 @@ class Control(http.server.BaseHTTPRequestHandler):
     """POST a JSON object, whose keys are done in this order and say what changes:
     faults [{kind, path, watch, times, …}], tokens, bookmark_seconds, pods [arguments of make_pod],
     put [objects], delete [[resource, namespace, name]], generate {pods}, churn {per_second, seconds},
-    compact, drop_watches (end, half_close, reset, garbage). The answer holds the requests so far."""
+    compact, drop_watches (end, half_close, reset, silent, garbage). The answer holds the requests so far."""
     protocol_version = "HTTP/1.1"
     cluster = None
 

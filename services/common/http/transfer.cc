@@ -5,6 +5,7 @@
 
 #include "services/common/base/status.h"
 #include "services/common/http/fields.h"
+#include "services/common/http/shown_url.h"
 
 namespace stoker::http {
 namespace {
@@ -29,14 +30,6 @@ std::string Part(const Url& url, CURLUPart part) {
   std::string copy = text;
   curl_free(text);
   return copy;
-}
-
-// A URL as errors show it: without user, query and fragment, which may hold secrets.
-std::string ShownUrl(const std::string& text) {
-  const Url url = ParseUrl(text);
-  if (url == nullptr) return "(bad URL)";
-  return fmt::format("{}://{}:{}{}", Part(url, CURLUPART_SCHEME), Part(url, CURLUPART_HOST),
-                     Part(url, CURLUPART_PORT), Part(url, CURLUPART_PATH));
 }
 
 absl::StatusCode CodeOf(CURLcode result) {
@@ -255,6 +248,10 @@ bool Transfer::IsSuccess() const {
 absl::StatusOr<Response> Transfer::Result(CURLcode result) {
   if (!refused_.ok()) return refused_;
   if (!cut_.ok()) return Named(cut_);
+  if (result == CURLE_FILESIZE_EXCEEDED) {
+    return Named(ResourceExhausted("the answer's body is larger than {} bytes",
+                                   request_.max_announced_bytes));
+  }
   if (result != CURLE_OK) {
     const std::string_view cause = error_[0] != '\0' ? error_ : curl_easy_strerror(result);
     return Named(Error(CodeOf(result), "{}", cause));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "services/common/base/status.h"
+#include "services/common/http/shown_url.h"
 #include "services/discovery/kubernetes/object_json.h"
 #include "services/discovery/kubernetes/role_targets.h"
 
@@ -29,11 +30,12 @@ absl::StatusOr<model::TargetVector> KubeletPoller::Ask() {
                                           .headers = {{"Accept", "application/json"}},
                                           .timeout = kTimeout,
                                           .max_body_bytes = kMaxBodyBytes}));
+  const std::string shown_url = http::ShownUrl(url);
   if (response.status != 200) {
-    return Unavailable("{}: server returned HTTP status {}", url, response.status);
+    return Unavailable("{}: server returned HTTP status {}", shown_url, response.status);
   }
   const absl::StatusOr<ObjectPage> page = ParseList(Resource::kPods, response.body);
-  if (!page.ok()) return WithContext(page.status(), url);
+  if (!page.ok()) return WithContext(page.status(), shown_url);
   const std::vector<std::string>& wanted = arguments_.namespaces;
   NoLookup lookup;
   std::vector<KeptTargets::Found> found;

@@ -6,6 +6,7 @@
 
 #include "services/common/base/random.h"
 #include "services/common/base/status.h"
+#include "services/common/http/shown_url.h"
 
 namespace stoker::discovery::kubernetes {
 namespace {
@@ -13,13 +14,9 @@ namespace {
 constexpr std::int64_t kPageSize = 500;
 constexpr std::size_t kMaxPageBytes = std::size_t{32} << 20;
 constexpr std::size_t kMaxLineBytes = std::size_t{16} << 20;
-constexpr absl::Duration kPageTimeout = absl::Minutes(1);
-constexpr absl::Duration kPageIdleTimeout = absl::Seconds(20);
 // The server ends a watch after 5 to 10 minutes, so that not all come again at once.
 constexpr std::uint64_t kWatchSeconds = 300;
 constexpr absl::Duration kWatchGrace = absl::Seconds(30);
-// Bookmarks come about once a minute.
-constexpr absl::Duration kWatchIdleTimeout = absl::Minutes(3);
 // A watch that lived so long was one, even if nothing happened.
 constexpr absl::Duration kLivelyWatch = absl::Seconds(5);
 constexpr absl::Duration kFirstRetry = absl::Seconds(1);
@@ -93,12 +90,13 @@ std::string ResourcePath(Resource resource, const std::string& namespace_name) {
 }
 
 Reflector::Reflector(const config::DiscoveryKubernetes& arguments, PodSurroundings surroundings,
-                     ObjectQuery query, Clock& clock, ReflectorSink& sink)
+                     ObjectQuery query, Clock& clock, ReflectorSink& sink, ReflectorLimits limits)
     : arguments_(arguments),
       surroundings_(std::move(surroundings)),
       query_(std::move(query)),
       clock_(clock),
       sink_(sink),
+      limits_(limits),
       page_size_(kPageSize),
       thread_([this] { Run(); }) {}
 
@@ -190,11 +188,14 @@ absl::Status Reflector::ListPage(ObjectPage& page) {
   STOKER_ASSIGN_OR_RETURN(const http::Response response,
                           Fetch({.url = Url(query),
                                  .headers = {{"Accept", "application/json"}},
-                                 .timeout = kPageTimeout,
+                                 .timeout = limits_.page,
                                  .max_body_bytes = kMaxPageBytes,
-                                 .idle_timeout = kPageIdleTimeout}));
-  if (response.status != 200) return StatusOf(response);
-  STOKER_ASSIGN_OR_RETURN(page, ParseList(query_.resource, response.body));
+                                 .idle_timeout = limits_.page_idle}));
+  const std::string place = http::ShownUrl(Url(""));
+  if (response.status != 200) return WithContext(StatusOf(response), place);
+  auto parsed = ParseList(query_.resource, response.body);
+  if (!parsed.ok()) return WithContext(parsed.status(), place);
+  page = *std::move(parsed);
   return absl::OkStatus();
 }
 
@@ -246,9 +247,10 @@ absl::Status Reflector::Watch(bool& began) {
              began = true;
              SetStatus(absl::OkStatus());
            },
-       .idle_timeout = kWatchIdleTimeout});
+       .idle_timeout = limits_.watch_idle});
   if (!response.ok()) return response.status();
-  return response->status == 200 ? absl::OkStatus() : StatusOf(*response);
+  if (response->status == 200) return absl::OkStatus();
+  return WithContext(StatusOf(*response), http::ShownUrl(Url("")));
 }
 
 absl::Status Reflector::Take(std::string_view piece) {
@@ -272,7 +274,7 @@ absl::Status Reflector::Take(std::string_view piece) {
 absl::Status Reflector::TakeLine(std::string_view line) {
   if (line.find_first_not_of(" \t\r") == std::string_view::npos) return absl::OkStatus();
   auto event = ParseEvent(query_.resource, line);
-  if (!event.ok()) return WithContext(event.status(), "watch");
+  if (!event.ok()) return WithContext(event.status(), http::ShownUrl(Url("")) + ": watch");
   switch (event->type) {
     case WatchEvent::Type::kPut:
       sink_.Put(*std::move(event->object));
@@ -281,7 +283,8 @@ absl::Status Reflector::TakeLine(std::string_view line) {
       sink_.Remove(*event->object);
       break;
     case WatchEvent::Type::kError:
-      return Error(CodeOf(event->code), "the watch ended: {} {}", event->code, event->message);
+      return Error(CodeOf(event->code), "{}: the watch ended: {} {}", http::ShownUrl(Url("")),
+                   event->code, event->message);
     case WatchEvent::Type::kBookmark:
     case WatchEvent::Type::kUnknown:
       break;

@@ -32,6 +32,15 @@ struct ObjectQuery {
   bool operator==(const ObjectQuery&) const = default;
 };
 
+// How long a server is waited for.
+struct ReflectorLimits {
+  // For a page of a list, and for the next byte of it.
+  absl::Duration page = absl::Minutes(1);
+  absl::Duration page_idle = absl::Seconds(20);
+  // For the next byte of a watch: bookmarks come about once a minute.
+  absl::Duration watch_idle = absl::Minutes(3);
+};
+
 // Gets what a Reflector sees. Called on its threads, one call after another.
 class ReflectorSink {
  public:
@@ -55,7 +64,7 @@ class Reflector {
  public:
   // Borrows arguments, clock and sink.
   Reflector(const config::DiscoveryKubernetes& arguments, PodSurroundings surroundings,
-            ObjectQuery query, Clock& clock, ReflectorSink& sink);
+            ObjectQuery query, Clock& clock, ReflectorSink& sink, ReflectorLimits limits = {});
   // Does not wait for the peer.
   ~Reflector();
   Reflector(const Reflector&) = delete;
@@ -93,6 +102,7 @@ class Reflector {
   const ObjectQuery query_;
   Clock& clock_;
   ReflectorSink& sink_;
+  const ReflectorLimits limits_;
 
   // Of the thread, and of the client's while that waits for it.
   std::optional<ClusterAccess> access_;

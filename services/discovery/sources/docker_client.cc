@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "services/common/base/status.h"
+#include "services/common/http/shown_url.h"
 #include "services/discovery/sources/json_members.h"
 
 namespace stoker::discovery {
@@ -93,7 +94,7 @@ absl::Status DockerClient::Negotiate() {
   http::ClientRequest ping{.url = host_.url + "/_ping", .unix_socket = host_.unix_socket};
   STOKER_ASSIGN_OR_RETURN(const http::Response response, Fetch(std::move(ping)));
   if (response.status != 200) {
-    return Unavailable("{}/_ping: HTTP status {}", host_.url, response.status);
+    return Unavailable("{}: HTTP status {}", http::ShownUrl(host_.url + "/_ping"), response.status);
   }
   absl::string_view version;
   const std::string_view announced = response.headers.Get("Api-Version").value_or("");
@@ -125,13 +126,16 @@ absl::StatusOr<nlohmann::json> DockerClient::List(std::string_view path, const Q
   const absl::StatusOr<http::Response> response = Fetch(std::move(request));
   if (!response.ok() || response->status != 200) version_.clear();
   if (!response.ok()) return response.status();
+  const std::string place = host_.unix_socket.empty()
+                                ? http::ShownUrl(fmt::format("{}{}", host_.url, path))
+                                : fmt::format("unix://{}: {}", host_.unix_socket, path);
   auto json = nlohmann::json::parse(response->body, nullptr, /*allow_exceptions=*/false);
   if (response->status != 200) {
     const std::string said = TextMember(json, "message");
-    return Unavailable("Docker's {}: HTTP status {}{}{}", path, response->status,
-                       said.empty() ? "" : ": ", said);
+    return Unavailable("{}: HTTP status {}{}{}", place, response->status, said.empty() ? "" : ": ",
+                       said);
   }
-  if (!json.is_array()) return InvalidArgument("Docker's {}: the answer is no list", path);
+  if (!json.is_array()) return InvalidArgument("{}: the answer is no list", place);
   return json;
 }
 

@@ -161,9 +161,9 @@ TEST_F(DockerSourceTest, KeepsTheListOnFailure) {
     EXPECT_EQ(said.targets.size(), 1u);
   };
   SetContainers(500, R"({"message": "out of order"})");
-  fails("Docker's /containers/json: HTTP status 500: out of order");
+  fails("unix://" + socket() + ": /containers/json: HTTP status 500: out of order");
   SetContainers(200, "{}");
-  fails("Docker's /containers/json: the answer is no list");
+  fails("unix://" + socket() + ": /containers/json: the answer is no list");
   StopDaemon();
   fails("there is no socket " + socket() + ": is Docker running?");
   SetContainers(200, "[]");

@@ -16,7 +16,8 @@ class Fetcher {
  public:
   explicit Fetcher(const config::HttpClientConfig& config) : client_(http::Client::Make(config)) {}
 
-  // As http::Client::Do. CANCELLED once interrupted.
+  // As http::Client::Do, the memory of all answers that come at once bounded for the process.
+  // CANCELLED once interrupted.
   absl::StatusOr<http::Response> Fetch(http::ClientRequest request);
   // How long the last answer asks to be left alone: its Retry-After where it is 429 or 503, at most
   // five minutes; zero where it does not. For the thread of Fetch.

@@ -6,6 +6,7 @@
 #include <absl/strings/strip.h>
 
 #include "services/common/base/status.h"
+#include "services/common/http/shown_url.h"
 #include "services/discovery/sources/target_groups.h"
 
 namespace stoker::discovery {
@@ -34,15 +35,16 @@ absl::StatusOr<model::TargetVector> HttpPoller::Ask() {
   request.headers.Set("X-Prometheus-Refresh-Interval-Seconds",
                       fmt::format("{:f}", absl::ToDoubleSeconds(arguments_.refresh_interval)));
   STOKER_ASSIGN_OR_RETURN(const http::Response response, fetcher_.Fetch(std::move(request)));
+  const std::string shown_url = http::ShownUrl(arguments_.url);
   if (response.status != 200) {
-    return Unavailable("{}: server returned HTTP status {}", arguments_.url, response.status);
+    return Unavailable("{}: server returned HTTP status {}", shown_url, response.status);
   }
   const std::string_view type = response.headers.Get("Content-Type").value_or("");
   if (!IsJson(type)) {
-    return InvalidArgument("{}: unsupported content type `{}`", arguments_.url, type);
+    return InvalidArgument("{}: unsupported content type `{}`", shown_url, type);
   }
   absl::StatusOr<std::vector<TargetGroup>> groups = ParseJsonGroups(response.body);
-  if (!groups.ok()) return WithContext(groups.status(), arguments_.url);
+  if (!groups.ok()) return WithContext(groups.status(), shown_url);
   std::vector<KeptTargets::Found> found;
   for (std::size_t i = 0; i < groups->size(); ++i) {
     TargetGroup& group = (*groups)[i];
