@@ -31,6 +31,11 @@ struct pt_regs___kernel {
 
 struct mm_struct;
 
+struct thread_struct {
+  /* Where the thread's own data is: what pthread_self() says. */
+  unsigned long fsbase;
+};
+
 struct task_struct {
   int pid;
   int tgid;
@@ -41,6 +46,7 @@ struct task_struct {
   unsigned int __state;
   /* Nanoseconds of CLOCK_BOOTTIME; kernel 5.5 and later. */
   __u64 start_boottime;
+  struct thread_struct thread;
 };
 
 #pragma clang attribute pop

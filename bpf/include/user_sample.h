@@ -107,7 +107,8 @@ static void unwind(struct scratch* scratch) {
   scratch->walk.process = *process;
   walk_user(scratch);
   count(STOKER_STAT_WALKS, 1);
-  count(STOKER_STAT_WALKED_FRAMES, sample->user_frames);
+  count(STOKER_STAT_WALKED_FRAMES, sample->user_frames - scratch->walk.python.shown);
+  if (scratch->walk.python.shown) count(STOKER_STAT_PYTHON_FRAMES, scratch->walk.python.shown);
   if (sample->stop == STOKER_STOP_READ_FAILED) count(STOKER_STAT_USER_READ_FAILED, 1);
 }
 

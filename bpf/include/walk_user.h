@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The kernel's side of bpf/shared/unwind_step.h: its maps, its reads, and the loop. Include after
- * bpf_helpers.h. */
+ * kernel_types.h and bpf_helpers.h. */
 #pragma once
 
 #include "bpf/shared/unwind_memory.h"
 
 typedef __u32 stoker_tables;
+
+/* Whether frames of Python are told from those of its evaluation loop. */
+const volatile bool walk_python = true;
+
 #define STOKER_SEARCH __noinline
 
 /* Chunks, by parts; user space makes a part when it is needed. */
@@ -61,6 +65,7 @@ static __always_inline const struct stoker_unwind_rule* stoker_rule(stoker_table
 }
 
 struct stoker_walk;
+static int stoker_read_bytes(struct stoker_walk* walk, __u64 address, __u32 bytes);
 static int stoker_read_word(struct stoker_walk* walk, __u64 address, __u64* to);
 
 static __always_inline int stoker_read_words(struct stoker_walk* walk, __u64 address, __u64* to,
@@ -76,6 +81,20 @@ static __always_inline int stoker_read_code(struct stoker_walk* walk, __u64 addr
 }
 
 #include "bpf/shared/unwind_step.h"
+
+/* Of a thread that runs Python: where its state was found, as long as the process' first
+ * interpreter is this. */
+struct python_thread {
+  __u64 head;
+  __u64 state;
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 4096);
+  __type(key, __u32);
+  __type(value, struct python_thread);
+} python_threads SEC(".maps");
 
 /* No page begins there. */
 #define NO_WINDOW 1
@@ -128,6 +147,74 @@ static __always_inline int stoker_read_word(struct stoker_walk* walk, __u64 addr
   return 0;
 }
 
+static __always_inline int stoker_read_bytes(struct stoker_walk* walk, __u64 address, __u32 bytes) {
+  return bpf_probe_read_user(walk->python.bytes,
+                             stoker_bounded(bytes, STOKER_PYTHON_READ_BYTES - 1),
+                             (void*)address) != 0;
+}
+
+static __u64 stoker_known_python_state(struct stoker_walk* walk) {
+  __u32 tid = walk->sample.record.tid;
+  struct python_thread* known = bpf_map_lookup_elem(&python_threads, &tid);
+  return known && known->head == walk->python.head ? known->state : 0;
+}
+
+static void stoker_keep_python_state(struct stoker_walk* walk) {
+  __u32 tid = walk->sample.record.tid;
+  struct python_thread known = {.head = walk->python.head, .state = walk->python.state[0]};
+  bpf_map_update_elem(&python_threads, &tid, &known, BPF_ANY);
+}
+
+/* The parts of bpf/shared/python_step.h, on this CPU's walk. */
+__noinline int python_search(void) {
+  struct scratch* scratch = own_scratch();
+  return scratch ? stoker_python_search(&scratch->walk) : -1;
+}
+
+__noinline int python_find(void) {
+  struct scratch* scratch = own_scratch();
+  return scratch ? stoker_python_find(&scratch->walk) : -1;
+}
+
+__noinline int python_frame(void) {
+  struct scratch* scratch = own_scratch();
+  return scratch ? (int)stoker_python_frame(&scratch->walk) : STOKER_PYTHON_SENSELESS;
+}
+
+__noinline int python_run(void) {
+  struct scratch* scratch = own_scratch();
+  return scratch ? (int)stoker_python_run(&scratch->walk) : STOKER_PYTHON_SENSELESS;
+}
+
+static int stoker_call_python_search(struct stoker_walk* walk) {
+  (void)walk;
+  return python_search();
+}
+
+static int stoker_call_python_find(struct stoker_walk* walk) {
+  (void)walk;
+  return python_find();
+}
+
+static int stoker_call_python_frame(struct stoker_walk* walk) {
+  (void)walk;
+  return python_frame();
+}
+
+static int stoker_call_python_run(struct stoker_walk* walk) {
+  (void)walk;
+  return python_run();
+}
+
+/* Follows a step that was in Python's loop. Not 0: the walk has ended. */
+__noinline int after_python_step(int ended) {
+  struct scratch* scratch = own_scratch();
+  if (!scratch) return 1;
+  struct task_struct* task = bpf_get_current_task_btf();
+  scratch->walk.python.thread_id = task->thread.fsbase;
+  return stoker_after_step(&scratch->walk, ended);
+}
+
 /* One step of this CPU's walk; not 0: it has ended. */
 __noinline int step(void) {
   struct scratch* scratch = own_scratch();
@@ -139,8 +226,12 @@ __noinline int step(void) {
  * the loop is cheap to it, and needs no bpf_loop. */
 static __always_inline void walk_user(struct scratch* scratch) {
   scratch->window_address = NO_WINDOW;
-  stoker_begin(&scratch->walk);
+  if (!walk_python) scratch->walk.process.python = 0;
+  stoker_begin(0, &scratch->walk);
   for (int i = 0; i <= STOKER_MAX_USER_FRAMES; i++) {
-    if (step()) break;
+    int ended = step();
+    if (scratch->walk.python.in_loop) ended = after_python_step(ended);
+    if (ended) break;
   }
+  stoker_finish(&scratch->walk);
 }

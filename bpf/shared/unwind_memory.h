@@ -74,4 +74,7 @@ struct stoker_unwind_process {
   __u32 count[STOKER_UNWIND_PIECES];
   /* The first page of each piece, in 4 KiB. */
   __u64 first[STOKER_UNWIND_PIECES];
+  /* The place of a struct stoker_python; 0: the process has none. */
+  __u32 python;
+  __u32 unused;
 };

@@ -11,12 +11,15 @@
  *   stoker_read_words    (walk, address, to, count) → the same of several words
  *   stoker_read_code     (walk, address, to, bytes) → the same of instructions
  *
+ * and what python_step.h names.
+ *
  * Sources of the formats: System V ABI for x86-64, chapter 3; Linux 6.1,
  * arch/x86/include/uapi/asm/sigcontext.h and ucontext.h. */
 #pragma once
 
 #include <linux/types.h>
 
+#include "bpf/shared/python_step.h"
 #include "bpf/shared/records.h"
 #include "bpf/shared/unwind.h"
 #include "bpf/shared/unwind_memory.h"
@@ -51,8 +54,22 @@ struct stoker_walk {
   __u32 mapping_directory;
   __u32 mapping_kind;
   __u64 signal[STOKER_SIGNAL_REGISTERS];
+  struct stoker_python_walk python;
   struct stoker_sample sample;
 };
+
+static inline struct stoker_python_walk* stoker_python_of(struct stoker_walk* walk) {
+  return &walk->python;
+}
+
+static inline struct stoker_sample* stoker_sample_of(struct stoker_walk* walk) {
+  return &walk->sample;
+}
+
+/* The word at `offset` of what was read last. */
+static inline __u64 stoker_python_word(struct stoker_walk* walk, __u32 offset) {
+  return *(const __u64*)(walk->python.bytes + stoker_bounded(offset, 0xf8));
+}
 
 /* The number of the last mapping that begins at or before `page`, in a piece that holds some; -1
  * when the piece cannot be read. */
@@ -301,13 +318,65 @@ static inline int stoker_cfa_step(struct stoker_walk* walk, const struct stoker_
   return stoker_enter_caller(walk, caller, cfa, bp);
 }
 
+/* Takes what is known of the process' Python, if it has one. */
+static inline void stoker_enter_python(stoker_tables tables, struct stoker_walk* walk) {
+  struct stoker_python_walk* python = &walk->python;
+  __u32 place = walk->process.python;
+  python->present = 0;
+  python->in_loop = 0;
+  python->begun = 0;
+  python->searched = 0;
+  python->failed = 0;
+  python->states = 0;
+  python->looks = 0;
+  python->shown = 0;
+  if (place == 0) return;
+  const __u8* chunk = stoker_chunk(tables, place >> STOKER_UNWIND_CHUNK_UNIT_BITS);
+  __u32 start = (place & ((1 << STOKER_UNWIND_CHUNK_UNIT_BITS) - 1)) << STOKER_UNWIND_UNIT_BITS;
+  start = stoker_bounded(start, 0xfff0);
+  if (!chunk || start > STOKER_UNWIND_CHUNK_BYTES - sizeof(python->process)) return;
+  python->process = *(const struct stoker_python*)(chunk + start);
+  python->present = 1;
+}
+
 /* Begins a walk at `walk->registers`, with `walk->process`. */
-static inline void stoker_begin(struct stoker_walk* walk) {
+static inline void stoker_begin(stoker_tables tables, struct stoker_walk* walk) {
+  stoker_enter_python(tables, walk);
   walk->interrupted = 1;
   walk->bp_known = 1;
   walk->mapping_end = 0;
   walk->sample.user_frames = 0;
   walk->sample.stop = STOKER_STOP_FRAME_LIMIT;
+}
+
+/* The frame that was just added is of Python's evaluation loop. */
+static inline void stoker_enter_loop(struct stoker_walk* walk) {
+  struct stoker_python_walk* python = &walk->python;
+  python->in_loop = 1;
+  python->native = walk->registers.ip;
+  python->place = walk->sample.user_frames - 1;
+  python->stack_low = walk->registers.value[STOKER_REGISTER_SP];
+}
+
+/* What follows each step: 0, or not when the walk has ended, as `ended` says of the step. */
+static inline int stoker_after_step(struct stoker_walk* walk, int ended) {
+  if (!walk->python.in_loop) return ended;
+  __u32 stop = walk->sample.stop;
+  /* User space is to see the address that it has to bring something for. */
+  if (ended && (stop == STOKER_STOP_NO_MAPPING || stop == STOKER_STOP_TABLE_ABSENT ||
+                stop == STOKER_STOP_PAGE_ABSENT)) {
+    return ended;
+  }
+  walk->python.stack_high = walk->registers.value[STOKER_REGISTER_SP];
+  if (stoker_python_frames(walk, ended)) return stoker_end(walk, STOKER_STOP_FRAME_LIMIT);
+  return ended;
+}
+
+/* What a walk ends with. */
+static inline void stoker_finish(struct stoker_walk* walk) {
+  if (walk->python.failed && walk->sample.stop == STOKER_STOP_COMPLETE) {
+    walk->sample.stop = STOKER_STOP_INTERPRETER_DATA;
+  }
 }
 
 /* Adds the frame that the walk is at and goes to its caller: 0. Not 0: the walk has ended, and
@@ -324,6 +393,7 @@ static inline int stoker_step(stoker_tables tables, struct stoker_walk* walk) {
   walk->sample.user_frames++;
   /* A call may be the last instruction of a function. */
   __u64 address = walk->registers.ip - (walk->interrupted ? 0 : 1);
+  if (walk->python.present && stoker_python_is_loop(walk, address)) stoker_enter_loop(walk);
   if (!stoker_enter_mapping(tables, walk, address)) return stoker_end(walk, STOKER_STOP_NO_MAPPING);
   if (walk->mapping_kind == STOKER_UNWIND_PENDING) {
     return stoker_end(walk, STOKER_STOP_TABLE_ABSENT);

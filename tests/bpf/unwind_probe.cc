@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "services/collector/ebpf/python/runtime.h"
 #include "services/collector/ebpf/stop_word.h"
 #include "services/collector/ebpf/unwind/table_job.h"
 #include "services/common/elf/inspect.h"
@@ -40,7 +41,8 @@ int main(int argc, char** argv) {
   if (stoker::sandbox::IsWorker(argc, argv)) {
     return stoker::sandbox::RunWorker(
         argv, {{stoker::elf::kInspectJob, stoker::elf::InspectJob},
-               {stoker::ebpf::unwind::kTableJob, stoker::ebpf::unwind::TableJob}});
+               {stoker::ebpf::unwind::kTableJob, stoker::ebpf::unwind::TableJob},
+               {stoker::ebpf::kPythonRuntimeJob, stoker::ebpf::PythonRuntimeJob}});
   }
   if (argc < 3) return 2;
   const int rate = std::atoi(argv[1]);

@@ -19,6 +19,7 @@
 
 #include "bpf/cpu_sampler.skel.h"
 #include "bpf/frame_pointer_walk.skel.h"
+#include "services/collector/ebpf/python/runtime.h"
 #include "services/collector/ebpf/unwind/table_job.h"
 #include "services/common/elf/inspect.h"
 #include "services/common/sandbox/worker.h"
@@ -100,7 +101,8 @@ int main(int argc, char** argv) {
   if (stoker::sandbox::IsWorker(argc, argv)) {
     return stoker::sandbox::RunWorker(
         argv, {{stoker::elf::kInspectJob, stoker::elf::InspectJob},
-               {stoker::ebpf::unwind::kTableJob, stoker::ebpf::unwind::TableJob}});
+               {stoker::ebpf::unwind::kTableJob, stoker::ebpf::unwind::TableJob},
+               {stoker::ebpf::kPythonRuntimeJob, stoker::ebpf::PythonRuntimeJob}});
   }
   if (argc != 2) return 2;
   const int stats = bpf_enable_stats(BPF_STATS_RUN_TIME);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "services/collector/ebpf/python/runtime.h"
 #include "services/common/base/unique_fd.h"
 #include "services/common/elf/inspection.pb.h"
 #include "services/common/procfs/maps.h"
@@ -20,6 +21,8 @@ struct Binary {
   // path there. Null of what is no file of a process.
   std::shared_ptr<const UniqueFd> root;
   std::string path;
+  // CPython, when the file has it and its stacks can be told.
+  std::shared_ptr<const PythonRuntime> python;
   // Why it could not be read; empty when it was.
   std::string unreadable_reason;
 };

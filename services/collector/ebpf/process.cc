@@ -17,6 +17,7 @@
 #include "services/collector/ebpf/load_settings.h"
 #include "services/collector/ebpf/python/code_job.h"
 #include "services/collector/ebpf/python/code_reader.h"
+#include "services/collector/ebpf/python/runtime.h"
 #include "services/collector/ebpf/running_component.h"
 #include "services/collector/ebpf/sandbox_inspector.h"
 #include "services/collector/ebpf/symbol_provider.h"
@@ -305,6 +306,7 @@ sandbox::Jobs SandboxJobs() {
   jobs.emplace(unwind::kTableJob, unwind::TableJob);
   jobs.emplace(kJitJob, JitJob);
   jobs.emplace(kPythonCodeJob, PythonCodeJob);
+  jobs.emplace(kPythonRuntimeJob, PythonRuntimeJob);
   return jobs;
 }
 

@@ -51,6 +51,7 @@ ProcessPtr ProcessTable::Find(const RawSample& sample, absl::Duration now) {
   if (stale && !process->exited && now >= process->next_read) Read(*process, now);
   if (process->image == nullptr) return process;
   for (const __u64 address : sample.user) {
+    if ((address & STOKER_INTERPRETED) != 0) continue;
     const Image::Mapping* mapping = process->image->Find(address);
     if (mapping != nullptr) RequestBinary(process, *mapping);
   }
@@ -130,6 +131,11 @@ std::vector<ProcessPtr> ProcessTable::Update() {
     if (!answer.binary->unreadable_reason.empty()) ++counts_.unreadable;
     open->second.slot->binary = std::move(answer.binary);
     ProcessPtr process = open->second.process.lock();
+    const auto& python = open->second.slot->binary->python;
+    // The layout lives as long as the runtime that it is a part of.
+    if (process != nullptr && process->python == nullptr && python != nullptr) {
+      process->python = {python, &python->code};
+    }
     if (process != nullptr && (changed.empty() || changed.back() != process)) {
       changed.push_back(std::move(process));
     }

@@ -13,6 +13,7 @@
 #include "services/collector/ebpf/open_mapped_file.h"
 #include "services/common/base/status.h"
 #include "services/common/elf/inspect.h"
+#include "services/common/log/log.h"
 
 namespace stoker::ebpf {
 namespace {
@@ -109,6 +110,16 @@ std::shared_ptr<const UniqueFd> SandboxInspector::OpenRoot(std::uint32_t pid) {
   return root;
 }
 
+std::shared_ptr<const PythonRuntime> SandboxInspector::FindPython(int fd, const std::string& path) {
+  auto runtime = FindPythonRuntimeInSandbox(sandbox_, fd, kReadDeadline);
+  if (runtime.ok()) return *std::move(runtime);
+  if (refused_.size() < kMaxKnown &&
+      refused_.insert(std::string(Message(runtime.status()))).second) {
+    log::Warn("stacks of this Python stay native", {{"path", path}, {"error", runtime.status()}});
+  }
+  return nullptr;
+}
+
 BinaryPtr SandboxInspector::Inspect(UniqueFd fd, std::shared_ptr<const UniqueFd> root,
                                     const std::string& path) {
   absl::StatusOr<elf::Inspection> inspection =
@@ -117,6 +128,7 @@ BinaryPtr SandboxInspector::Inspect(UniqueFd fd, std::shared_ptr<const UniqueFd>
   auto binary = std::make_shared<Binary>();
   binary->fd = std::move(fd);
   binary->inspection = *std::move(inspection);
+  binary->python = FindPython(binary->fd.get(), path);
   binary->root = std::move(root);
   binary->path = path;
   store_.Add(binary);

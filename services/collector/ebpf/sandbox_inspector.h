@@ -4,6 +4,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -45,6 +46,7 @@ class SandboxInspector final : public BinaryInspector {
   void Run();
   BinaryPtr Find(const Job& job);
   BinaryPtr Inspect(UniqueFd fd, std::shared_ptr<const UniqueFd> root, const std::string& path);
+  std::shared_ptr<const PythonRuntime> FindPython(int fd, const std::string& path);
   std::shared_ptr<const UniqueFd> OpenRoot(std::uint32_t pid);
 
   sandbox::Sandbox& sandbox_;
@@ -54,6 +56,8 @@ class SandboxInspector final : public BinaryInspector {
   std::map<FileId, BinaryPtr> known_;
   std::list<FileId> order_;
   BinaryPtr vdso_;
+  // Why Pythons are not supported, said once each.
+  std::set<std::string> refused_;
   // By device and inode, as long as a binary holds them.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::weak_ptr<const UniqueFd>> roots_;
 

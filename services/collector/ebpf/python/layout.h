@@ -6,6 +6,8 @@
 
 #include <absl/status/statusor.h>
 
+#include "bpf/shared/python.h"
+
 namespace stoker::ebpf {
 
 // Where CPython 3.8 to 3.14 keep what naming a code object needs: offsets in bytes from the
@@ -46,5 +48,10 @@ inline constexpr std::size_t kPythonDebugOffsetsBytes = 1024;
 // The layout that `bytes`, the head of `_PyRuntime` of 3.13 or 3.14, tells. INVALID_ARGUMENT says
 // what is wrong with it, or that it is of another version.
 absl::StatusOr<PythonCodeLayout> ReadPythonCodeLayout(std::string_view bytes);
+
+// As the two above, of what the stack walker reads. Of 3.14 without a GIL nothing is told: its
+// instructions have several copies.
+std::optional<stoker_python_layout> FindPythonWalkLayout(std::uint16_t version);
+absl::StatusOr<stoker_python_layout> ReadPythonWalkLayout(std::string_view bytes);
 
 }  // namespace stoker::ebpf

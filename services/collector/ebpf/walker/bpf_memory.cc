@@ -57,11 +57,12 @@ void* Map(int fd, std::size_t bytes) {
 std::uint64_t BpfMemory::FixedBytes(int cpus) {
   constexpr std::uint64_t kRing = std::uint64_t{4} << 20;
   constexpr std::uint64_t kAnnounced = std::uint64_t{16'384} * (24 + kEntryOverhead);
+  constexpr std::uint64_t kPythonThreads = std::uint64_t{4096} * (16 + kEntryOverhead);
   constexpr std::uint64_t kScratch = std::uint64_t{40} << 10;
   // Of the processes that may be, an eighth at once: they are allocated when they come.
   constexpr std::uint64_t kProcesses =
       kMaxProcesses / 8 * (sizeof(stoker_unwind_process) + kEntryOverhead);
-  return kRing + kAnnounced + kRulesBytes + kProcesses +
+  return kRing + kAnnounced + kPythonThreads + kRulesBytes + kProcesses +
          static_cast<std::uint64_t>(cpus) * kScratch;
 }
 

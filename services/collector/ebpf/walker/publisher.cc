@@ -141,6 +141,7 @@ bool Publisher::Write(PublishedImage& image, absl::Duration now) {
     value.first[piece] = rest.front().key >> STOKER_UNWIND_KEY_SHIFT;
     rest = rest.subspan(count);
   }
+  value.python = WritePython(image, parts);
   const auto pid = static_cast<std::uint32_t>(image.process_.pid);
   std::atomic_thread_fence(std::memory_order_release);
   // Without it the walker leaves the process' stacks to user space.
@@ -151,6 +152,29 @@ bool Publisher::Write(PublishedImage& image, absl::Duration now) {
   }
   image.value_ = value;
   return true;
+}
+
+std::uint32_t Publisher::WritePython(const PublishedImage& image,
+                                     std::vector<PublishedImage::Part>& parts) {
+  for (const Image::Mapping& mapping : image.image_->mappings()) {
+    const BinaryPtr& binary = mapping.slot->binary;
+    if (binary == nullptr || binary->python == nullptr) continue;
+    const auto elf = ElfStart(*binary, mapping.place.file_offset);
+    if (!elf) continue;
+    const std::uint64_t bias = mapping.place.start - *elf;
+    stoker_python python = binary->python->walk;
+    python.runtime += bias;
+    if (python.code_type != 0) python.code_type += bias;
+    for (stoker_python_loop& loop : python.loops) {
+      if (loop.bytes != 0) loop.start += bias;
+    }
+    const std::uint32_t place = arena_.Allocate(sizeof(python));
+    if (place == 0) return 0;
+    std::memcpy(arena_.At(place), &python, sizeof(python));
+    parts.push_back({place, sizeof(python)});
+    return place;
+  }
+  return 0;
 }
 
 bool Publisher::AddMapping(PublishedImage& image, const Image::Mapping& mapping,

@@ -134,6 +134,9 @@ class Publisher {
   // What the walker is told of a mapping is added; false when there is no memory for it.
   bool AddMapping(PublishedImage& image, const Image::Mapping& mapping,
                   std::vector<stoker_unwind_mapping>& to, absl::Duration now);
+  // The place of what the walker is told of the image's Python; 0: it has none, or there is no
+  // memory for it.
+  std::uint32_t WritePython(const PublishedImage& image, std::vector<PublishedImage::Part>& parts);
   File& FileOf(const BinaryPtr& binary, absl::Duration now);
   // Its directory of that number; null when there is no memory for it.
   Directory* DirectoryOf(File& file, std::uint32_t number);

@@ -47,6 +47,14 @@ struct CopyWalk : stoker_walk {
 
 }  // namespace
 
+static int stoker_read_bytes(stoker_walk*, __u64, std::uint32_t) { return -1; }
+static __u64 stoker_known_python_state(stoker_walk*) { return 0; }
+static void stoker_keep_python_state(stoker_walk*) {}
+static int stoker_call_python_search(stoker_walk* walk) { return stoker_python_search(walk); }
+static int stoker_call_python_find(stoker_walk* walk) { return stoker_python_find(walk); }
+static int stoker_call_python_frame(stoker_walk* walk) { return stoker_python_frame(walk); }
+static int stoker_call_python_run(stoker_walk* walk) { return stoker_python_run(walk); }
+
 static int stoker_read_words(stoker_walk* walk, __u64 address, __u64* to, std::uint32_t count) {
   const StackCopy& stack = static_cast<CopyWalk*>(walk)->stack;
   const std::size_t bytes = std::size_t{count} * sizeof(*to);
@@ -64,13 +72,18 @@ StackWalk WalkStack(Memory& memory, const stoker_unwind_process& process,
   walk->stack = stack;
   walk->registers = registers;
   walk->process = process;
+  // Of Python's data nothing was copied: frames of its loop stay what they are.
+  walk->process.python = 0;
   walk->now = WalkerTime();
   walk->sample.kernel_frames = 0;
-  stoker_begin(walk.get());
+  stoker_begin(&memory, walk.get());
   bool interrupted = true;
-  do {
+  int ended = 0;
+  while (ended == 0) {
     interrupted = walk->interrupted != 0;
-  } while (stoker_step(&memory, walk.get()) == 0);
+    ended = stoker_after_step(walk.get(), stoker_step(&memory, walk.get()));
+  }
+  stoker_finish(walk.get());
   const std::span<const __u64> frames(walk->sample.frames, walk->sample.user_frames);
   return {.frames = {frames.begin(), frames.end()},
           .stop = static_cast<stoker_stop>(walk->sample.stop),
