@@ -16,9 +16,14 @@ const Schema& FilterSchema() {
 }
 
 template <typename Config>
-absl::Status ValidateRefresh(const Config& config) {
-  if (config.refresh_interval > absl::ZeroDuration()) return absl::OkStatus();
-  return InvalidArgument("refresh_interval must be greater than 0");
+absl::Status ValidateDaemon(const Config& config) {
+  if (config.refresh_interval <= absl::ZeroDuration()) {
+    return InvalidArgument("refresh_interval must be greater than 0");
+  }
+  for (const char* scheme : {"unix://", "tcp://", "http://", "https://"}) {
+    if (config.host.starts_with(scheme)) return absl::OkStatus();
+  }
+  return InvalidArgument("'host' must begin with unix://, tcp://, http:// or https://");
 }
 
 }  // namespace
@@ -38,7 +43,7 @@ const Schema& DiscoveryDockerSchema() {
                     "Use the first of a container's networks only.")
           .Squash(&Config::client, HttpClientConfigSchema())
           .Blocks("filter", &Config::filters, FilterSchema(), "Filters discoverable resources.")
-          .Validate(ValidateRefresh<Config>)
+          .Validate(ValidateDaemon<Config>)
           .Build();
   return *schema;
 }
@@ -60,7 +65,7 @@ const Schema& DiscoveryDockerSwarmSchema() {
           .Squash(&Config::client, HttpClientConfigSchema())
           .Blocks("filter", &Config::filters, FilterSchema(),
                   "Optional filters to limit the discovery process to a subset of resources.")
-          .Validate(ValidateRefresh<Config>)
+          .Validate(ValidateDaemon<Config>)
           .Build();
   return *schema;
 }

@@ -16,6 +16,16 @@ absl::Status ValidateRefresh(const Config& config) {
   return InvalidArgument("refresh_interval must be greater than 0");
 }
 
+// One that asks `url`.
+template <typename Config>
+absl::Status ValidateAsker(const Config& config) {
+  STOKER_RETURN_IF_ERROR(ValidateRefresh(config));
+  if (config.url.starts_with("http://") || config.url.starts_with("https://")) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("'url' must begin with http:// or https://");
+}
+
 absl::Status ValidateFile(const DiscoveryFile& config) {
   STOKER_RETURN_IF_ERROR(ValidateRefresh(config));
   for (const std::string& path : config.files) {
@@ -47,7 +57,7 @@ const Schema& DiscoveryHttpSchema() {
           .Required("url", &Config::url, "URL to scrape for targets.")
           .Optional("refresh_interval", &Config::refresh_interval, "How often to refresh targets.")
           .Squash(&Config::client, HttpClientConfigSchema())
-          .Validate(ValidateRefresh<Config>)
+          .Validate(ValidateAsker<Config>)
           .Build();
   return *schema;
 }
@@ -95,7 +105,7 @@ const Schema& DiscoveryKubeletSchema() {
           .Optional("namespaces", &Config::namespaces,
                     "A list of namespaces to extract target pods from; all when empty.")
           .Squash(&Config::client, HttpClientConfigSchema())
-          .Validate(ValidateRefresh<Config>)
+          .Validate(ValidateAsker<Config>)
           .Build();
   return *schema;
 }
