@@ -17,6 +17,8 @@ namespace stoker::discovery {
 namespace {
 
 constexpr std::size_t kMaxAnswerBytes = std::size_t{64} << 20;
+// Names, values, begins and ends: of 10,000 containers some million. Few bytes can stand for many.
+constexpr std::size_t kMaxParts = 4'000'000;
 // The newest version whose answers we know, and what a daemon speaks that names none.
 constexpr int kNewestMinor = 51;
 constexpr int kOldestMinor = 24;
@@ -34,6 +36,17 @@ absl::Status CheckSocket(const std::string& path) {
       "not "
       "in that group; `stoker run` gives it the group when it starts as root",
       path, found.st_uid, found.st_gid, found.st_mode & 07777, geteuid());
+}
+
+// Discarded where it is not JSON, or has too many parts.
+nlohmann::json Parse(const std::string& text, bool& too_many) {
+  std::size_t parts = 0;
+  const auto keep = [&parts](int, nlohmann::json::parse_event_t, const nlohmann::json&) {
+    return ++parts <= kMaxParts;
+  };
+  auto json = nlohmann::json::parse(text, keep, /*allow_exceptions=*/false);
+  too_many = parts > kMaxParts;
+  return json;
 }
 
 std::string PercentEncoded(std::string_view text) {
@@ -129,12 +142,14 @@ absl::StatusOr<nlohmann::json> DockerClient::List(std::string_view path, const Q
   const std::string place = host_.unix_socket.empty()
                                 ? http::ShownUrl(fmt::format("{}{}", host_.url, path))
                                 : fmt::format("unix://{}: {}", host_.unix_socket, path);
-  auto json = nlohmann::json::parse(response->body, nullptr, /*allow_exceptions=*/false);
+  bool too_many = false;
+  nlohmann::json json = Parse(response->body, too_many);
   if (response->status != 200) {
     const std::string said = TextMember(json, "message");
     return Unavailable("{}: HTTP status {}{}{}", place, response->status, said.empty() ? "" : ": ",
                        said);
   }
+  if (too_many) return ResourceExhausted("{}: the answer has more than {} parts", place, kMaxParts);
   if (!json.is_array()) return InvalidArgument("{}: the answer is no list", place);
   return json;
 }

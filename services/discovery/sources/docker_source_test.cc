@@ -164,6 +164,10 @@ TEST_F(DockerSourceTest, KeepsTheListOnFailure) {
   fails("unix://" + socket() + ": /containers/json: HTTP status 500: out of order");
   SetContainers(200, "{}");
   fails("unix://" + socket() + ": /containers/json: the answer is no list");
+  std::string parts = "[";
+  for (int i = 0; i < 2'100'000; ++i) parts += "[],";
+  SetContainers(200, parts + "[]]");
+  fails("unix://" + socket() + ": /containers/json: the answer has more than 4000000 parts");
   StopDaemon();
   fails("there is no socket " + socket() + ": is Docker running?");
   SetContainers(200, "[]");

@@ -169,7 +169,7 @@ TEST_F(FileSourceTest, RefusesMultiplyingAliases) {
   Write("a.yml", text);
   const auto source = Start({"a.yml"});
   const auto said = sink_.Await([](const auto& now) { return now.failed > 0; });
-  EXPECT_THAT(std::string(said.status.message()), HasSubstr("more than 1000000 targets"));
+  EXPECT_THAT(std::string(said.status.message()), HasSubstr("the targets take more than 128 MiB"));
   EXPECT_EQ(said.found, 0);
 }
 

@@ -92,8 +92,8 @@ TEST_F(HttpSourceTest, KeepsTheListOnFailure) {
   fails(200, "[]", "text/html", "unsupported content type `text/html`");
   fails(200, "[]", "application/json; charset=latin1",
         "unsupported content type `application/json; charset=latin1`");
-  fails(200, "[1,", "application/json",
-        "not JSON: line 1, column 4: syntax error while parsing value - unexpected end of input; "
+  fails(200, "[", "application/json",
+        "not JSON: line 1, column 2: syntax error while parsing value - unexpected end of input; "
         "expected '[', '{', or a literal");
   fails(200, "{}", "application/json", "not a list of target groups");
   fails(200, R"([{}, {"targets": "a"}])", "application/json",
@@ -103,6 +103,20 @@ TEST_F(HttpSourceTest, KeepsTheListOnFailure) {
   fails(200, R"([{"labels": {"a": 1}}])", "application/json",
         "target group 0: the label `a` is not a string");
   fails(200, R"([{"hosts": []}])", "application/json", "target group 0: unknown key `hosts`");
+  // What is long is shown in part.
+  const std::string key(300'000, 'k');
+  fails(200, R"([{")" + key + R"(": 1}])", "application/json",
+        "target group 0: unknown key `" + key.substr(0, 200) + "...`");
+  // Few bytes that stand for many targets, and many that stand for none.
+  std::string targets = R"([{"labels": {"l": ")" + key + R"("}, "targets": ["a")";
+  for (int i = 0; i < 500; ++i) targets += R"(,"a")";
+  fails(200, targets + "]}]", "application/json", "the targets take more than 128 MiB");
+  targets = R"([{"targets": [)";
+  for (int i = 0; i < 2'200'000; ++i) targets += R"("",)";
+  fails(200, targets, "application/json", "the targets take more than 128 MiB");
+  targets = "[";
+  for (int i = 0; i < 1'100'000; ++i) targets += "{},";
+  fails(200, targets, "application/json", "the targets take more than 128 MiB");
   SetAnswer(200, "[]");
   EXPECT_TRUE(sink_.Await([](const auto& said) { return said.status.ok(); }).targets.empty());
 }
