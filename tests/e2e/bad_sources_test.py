@@ -83,7 +83,7 @@ def loop(handler):
 # What a server does, and what components then say, as a regular expression.
 _LATE = "imed out|too slow|Timeout"
 _LARGE = "larger than|too much memory"
-_WRONG = "not JSON|no list|not a list|unsupported content type|no Kubernetes|is not"
+_WRONG = "not JSON|no list|not a list|not an object|unsupported content type"
 MODES = {
     "s401": (refuse(401), "status 401"),
     "s403": (refuse(403), "status 403"),
