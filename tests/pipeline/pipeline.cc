@@ -86,7 +86,7 @@ struct Pipeline::SymbolizerProcess final : symbolizer::ProfileSink, symbolizer::
 
 Pipeline::Pipeline(const std::string& receiver)
     : component_(
-          ComponentTo(receiver), kernel_, metrics_, [this] { return targets_; }, clock_.Now()) {
+          ComponentTo(receiver), kernel_, metrics_, [this] { return targets_; }, clock_) {
   collector_.Add(component_);
   AddProcess(1, "shop");
   AddProcess(2, "bank");

@@ -73,10 +73,12 @@ std::string_view WaitWord(stoker_wait wait) {
 
 }  // namespace
 
-void BatchBuilder::Add(const MatchedTarget& target, const StackCounter::Stack& stack) {
+bool BatchBuilder::Add(const MatchedTarget& target, const StackCounter::Stack& stack) {
+  const bool kernel = options_.kernel_frames && !stack.kernel.empty();
+  const bool user = options_.user_frames && !stack.user.empty();
+  if (!kernel && !user && !(stack.kernel.empty() && stack.user.empty())) return false;
   const std::uint32_t series = Series(target);
   const std::uint32_t number = Stack(stack);
-  if (number == 0) return;
   const std::uint32_t labels = SampleLabels(stack);
   sample::v1::RawStackBatch& message = open_.batch.message;
   // Stacks that differed in their addresses only may be equal now.
@@ -97,6 +99,7 @@ void BatchBuilder::Add(const MatchedTarget& target, const StackCounter::Stack& s
   open_.batch.samples += stack.count;
   open_.bytes += kEntryBytes;
   if (open_.bytes >= kMaxBatchBytes) Close();
+  return true;
 }
 
 void BatchBuilder::Close() {
@@ -303,7 +306,7 @@ std::uint32_t BatchBuilder::Stack(const StackCounter::Stack& stack) {
       }
     }
   }
-  message.set_stop_reason(ToWire(stack.stop));
+  message.set_stop_reason(ToWire(options_.user_frames ? stack.stop : STOKER_STOP_COMPLETE));
   if (options_.comm_frame && !stack.thread_name.empty()) {
     message.add_frames(NamedFrame(0, stack.thread_name, "", 0));
     message.set_ends_with_thread(true);

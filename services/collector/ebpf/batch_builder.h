@@ -42,8 +42,8 @@ class BatchBuilder {
   BatchBuilder(const KernelSymbols& kernel, std::string tenant, const Options& options)
       : kernel_(kernel), tenant_(std::move(tenant)), options_(options) {}
 
-  // Samples of a process of `target`.
-  void Add(const MatchedTarget& target, const StackCounter::Stack& stack);
+  // Samples of a process of `target`. False: the options leave nothing of the stack.
+  [[nodiscard]] bool Add(const MatchedTarget& target, const StackCounter::Stack& stack);
 
   // All that was added, in batches of at most about 768 KiB; no numbers and times yet.
   std::vector<Batch> Take();

@@ -22,6 +22,10 @@ void BatchQueue::SpillTo(BatchSpool& spool) {
   spool_ = &spool;
   // Until it turns out that earlier runs left nothing.
   spilling_ = true;
+  while (!entries_.empty()) {
+    const Entry entry = Remove(0);
+    spool.Put(*entry.message, entry.samples);
+  }
 }
 
 void BatchQueue::Push(Batch batch) {
@@ -102,7 +106,7 @@ std::optional<std::shared_ptr<const sample::v1::RawStackBatch>> BatchQueue::Next
 std::uint64_t BatchQueue::Rewind() {
   absl::MutexLock lock(&mutex_);
   sent_ = 0;
-  return samples_settled_;
+  return samples_settled_ + (spool_ == nullptr ? 0 : spool_->samples_dropped());
 }
 
 bool BatchQueue::AwaitAnswers(absl::Duration timeout) {
@@ -117,6 +121,7 @@ void BatchQueue::Apply(const sample::v1::PushResponse& response,
   for (const std::uint64_t sequence : response.acknowledged()) {
     const auto entry = Settle(sequence, earlier_run);
     if (!entry) continue;
+    if (earlier_run == nullptr && events_.durable) events_.durable(*entry->message);
     if (entry->spool_sequence) {
       spool_->Done(*entry->spool_sequence);
     } else {

@@ -27,13 +27,16 @@ class BatchQueue {
     std::function<void(std::uint64_t samples)> acknowledged;
     std::function<void(std::string_view reason, std::uint64_t samples)> dropped;
     std::function<void(const sample::v1::Delivered&)> delivered;
+    // The symbolizer has said that a batch of this run is durable. May be empty.
+    std::function<void(const sample::v1::RawStackBatch&)> durable = {};
   };
 
   // `max_bytes` bounds the batches in memory.
   BatchQueue(std::uint64_t max_bytes, Events events)
       : max_bytes_(max_bytes), events_(std::move(events)) {}
 
-  // Before the first Push. What earlier runs left there comes first. Borrows the spool.
+  // Before the first Next. What earlier runs left there comes first, then what was pushed already.
+  // Borrows the spool.
   void SpillTo(BatchSpool& spool);
 
   // Numbers the batch and takes it.

@@ -24,12 +24,14 @@ class BatchQueueTest : public ::testing::Test {
     BatchQueue queue;
   };
 
-  std::unique_ptr<Run> Start(std::uint64_t run_id, std::uint64_t max_bytes = 1 << 20) {
+  // `pushed`: samples that are counted before the disk is there.
+  std::unique_ptr<Run> Start(std::uint64_t run_id, std::uint64_t max_bytes = 1 << 20,
+                             std::uint64_t pushed = 0) {
     Hello hello;
     hello.set_component_id("pyroscope.ebpf.host");
     hello.set_run_id(run_id);
     auto spool = BatchSpool::Open(
-        {.folder = "/batches", .reserve_bytes = 0}, hello, env_, clock_,
+        {.folder = "/batches", .max_bytes = disk_bytes_, .reserve_bytes = 0}, hello, env_, clock_,
         spool::Metrics(registry_, "batches"),
         {.found = [this](std::uint64_t samples) { found_ += samples; },
          .done = [this](std::uint64_t samples) { done_ += samples; },
@@ -44,9 +46,12 @@ class BatchQueueTest : public ::testing::Test {
              .dropped = [this](std::string_view reason,
                                std::uint64_t samples) { dropped_[std::string(reason)] += samples; },
              .delivered = [](const sample::v1::Delivered&) {}}}});
+    if (pushed > 0) Push(run->queue, pushed);
     run->queue.SpillTo(*run->spool);
     // As the stream does first of all.
-    EXPECT_EQ(run->queue.EarlierRun() == nullptr, found_ == 0);
+    if (pushed == 0) {
+      EXPECT_EQ(run->queue.EarlierRun() == nullptr, found_ == 0);
+    }
     return run;
   }
 
@@ -82,6 +87,7 @@ class BatchQueueTest : public ::testing::Test {
   testing::FakeClock clock_;
   metrics::Registry registry_;
   std::uint64_t found_ = 0;
+  std::uint64_t disk_bytes_ = 1 << 30;
   std::uint64_t done_ = 0;
   std::map<std::string, std::uint64_t> dropped_;
 };
@@ -164,6 +170,54 @@ TEST_F(BatchQueueTest, Overflow) {
   EXPECT_EQ(done_, 4u);
   EXPECT_EQ(dropped_, (std::map<std::string, std::uint64_t>{{"invalid", 1}}));
   EXPECT_EQ(Held(run->queue), 0u);
+}
+
+// What was pushed before the disk could be opened comes after what earlier runs left there.
+TEST_F(BatchQueueTest, DiskOpensLate) {
+  auto first = Start(1);
+  first->queue.Spill();
+  Push(first->queue, 2);
+  first.reset();
+  const auto second = Start(2, 1 << 20, 3);
+  BatchQueue& queue = second->queue;
+  EXPECT_EQ(queue.size(), 0u);
+  const auto earlier = queue.EarlierRun();
+  ASSERT_NE(earlier, nullptr);
+  EXPECT_EQ(earlier->run_id(), 1u);
+  EXPECT_EQ(Next(queue, earlier.get()), 1u);
+  EXPECT_EQ(Held(queue), 5u);
+  Acknowledge(queue, 1, earlier.get());
+  EXPECT_EQ(Next(queue), 1u);
+  Acknowledge(queue, 1);
+  EXPECT_EQ(Held(queue), 0u);
+  EXPECT_EQ(done_, 5u);
+}
+
+// What the disk drops is settled: the symbolizer that has never seen it does not miss it. Of what
+// earlier runs left nothing is said.
+TEST_F(BatchQueueTest, DroppedByTheDisk) {
+  disk_bytes_ = 64 << 10;
+  auto first = Start(1);
+  first->queue.Spill();
+  for (int i = 0; i < 10; ++i) Push(first->queue, 1, 4 << 10);
+  first.reset();
+  EXPECT_EQ(found_, 0u);
+  const auto second = Start(2);
+  second->queue.Spill();
+  EXPECT_EQ(found_, 10u);
+  EXPECT_EQ(second->queue.Rewind(), 0u);
+  for (int i = 0; i < 40; ++i) Push(second->queue, 1, 4 << 10);
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  const auto kept = [&] {
+    return second->spool->puts().under_way == 0 && second->spool->bytes() <= disk_bytes_;
+  };
+  while (!kept() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(1));
+  const std::uint64_t held = Held(second->queue);
+  EXPECT_LT(held, 20u);
+  EXPECT_EQ(second->queue.Rewind(), 40 - held);
+  // No other thread drops any more.
+  second->spool.reset();
+  EXPECT_EQ(dropped_["spool_full"], 50 - held);
 }
 
 // Without a spool the oldest batches go, and are counted.

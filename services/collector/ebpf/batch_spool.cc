@@ -1,5 +1,6 @@
 #include "services/collector/ebpf/batch_spool.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "services/common/base/status.h"
@@ -26,8 +27,10 @@ absl::StatusOr<std::unique_ptr<BatchSpool>> BatchSpool::Open(spool::Options opti
       spool::Spool::Open(
           std::move(options), {kConsumer}, env, clock, metrics,
           {.appended = [raw = self.get()](std::uint64_t samples) { raw->OnAppended(samples); },
-           .completed = self->events_.done,
-           .dropped = self->events_.dropped,
+           .completed = [raw = self.get()](std::uint64_t samples) { raw->OnCompleted(samples); },
+           .dropped = [raw = self.get()](
+                          std::string_view reason,
+                          std::uint64_t samples) { raw->OnDropped(reason, samples); },
            .readable = {}}));
   {
     absl::MutexLock lock(&self->mutex_);
@@ -44,8 +47,28 @@ void BatchSpool::OnAppended(std::uint64_t samples) {
   if (opened_) {
     samples_under_way_ -= samples;
   } else {
+    earlier_samples_ += samples;
     events_.found(samples);
   }
+}
+
+void BatchSpool::OnCompleted(std::uint64_t samples) {
+  events_.done(samples);
+  absl::MutexLock lock(&mutex_);
+  earlier_samples_ -= std::min(samples, earlier_samples_);
+}
+
+void BatchSpool::OnDropped(std::string_view reason, std::uint64_t samples) {
+  events_.dropped(reason, samples);
+  absl::MutexLock lock(&mutex_);
+  const std::uint64_t earlier = std::min(samples, earlier_samples_);
+  earlier_samples_ -= earlier;
+  if (reason.starts_with("spool_")) samples_dropped_ += samples - earlier;
+}
+
+std::uint64_t BatchSpool::samples_dropped() const {
+  absl::MutexLock lock(&mutex_);
+  return samples_dropped_;
 }
 
 void BatchSpool::Put(const sample::v1::RawStackBatch& batch, std::uint64_t samples) {
@@ -65,6 +88,7 @@ void BatchSpool::Put(const sample::v1::RawStackBatch& batch, std::uint64_t sampl
     log::Error("the spool refused a batch",
                {{"component_id", hello_.component_id()}, {"samples", samples}, {"error", durable}});
     samples_under_way_ -= samples;
+    samples_dropped_ += samples;
     events_.dropped("spool_failed", samples);
   });
 }

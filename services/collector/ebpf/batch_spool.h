@@ -61,6 +61,10 @@ class BatchSpool {
     return record.hello().run_id() == hello_.run_id();
   }
 
+  // Samples of this run that the disk has dropped by itself: no stream will bring them. Not those
+  // that Lost tells of.
+  [[nodiscard]] std::uint64_t samples_dropped() const;
+
   void Done(std::uint64_t sequence);
   void Lost(std::uint64_t sequence, std::string_view reason);
 
@@ -81,6 +85,8 @@ class BatchSpool {
  private:
   BatchSpool(sample::v1::Hello hello, Events events);
   void OnAppended(std::uint64_t samples);
+  void OnCompleted(std::uint64_t samples);
+  void OnDropped(std::string_view reason, std::uint64_t samples);
 
   const sample::v1::Hello hello_;
   const Events events_;
@@ -91,6 +97,10 @@ class BatchSpool {
   Puts puts_ ABSL_GUARDED_BY(mutex_);
   // Put, and not in the spool yet.
   std::uint64_t samples_under_way_ ABSL_GUARDED_BY(mutex_) = 0;
+  // On disk, of earlier runs: older than all of this one, so what is finished or dropped is theirs
+  // first.
+  std::uint64_t earlier_samples_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t samples_dropped_ ABSL_GUARDED_BY(mutex_) = 0;
 
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<spool::Committer> committer_;

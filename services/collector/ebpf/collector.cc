@@ -72,9 +72,7 @@ void Collector::Tick() {
     if (!component->IsDue(now)) continue;
     const bool late = now >= component->next_flush() + kMaxWait;
     if (Waiting() && !late) continue;
-    // Stacks that still wait belong to this interval: as far as they can be unwound.
-    if (unwinder_.deferred().size() > 0) unwinder_.Update(clock_.Monotonic(), true);
-    component->Flush(now);
+    Flush(*component);
   }
   if (clock_.Monotonic() < next_sweep_) return;
   next_sweep_ = clock_.Monotonic() + kSweepInterval;
@@ -102,12 +100,19 @@ void Collector::Report() {
   metrics_.deferred_unwound.Set(static_cast<double>(unwinder_.deferred().counts().unwound));
 }
 
+void Collector::Flush(Component& component) {
+  // Stacks that still wait belong to this interval: as far as they can be unwound.
+  if (unwinder_.deferred().size() > 0) unwinder_.Update(clock_.Monotonic(), true);
+  component.Flush(clock_.Now());
+}
+
 void Collector::FlushAll() {
   unwinder_.Update(clock_.Monotonic(), true);
   for (Component* component : components_) component->Flush(clock_.Now());
 }
 
 void Collector::Audit() {
+  if (audits_held_) return;
   std::uint64_t held = 0;
   // Every queue is held still until the sum is compared.
   std::function<void(std::size_t)> next = [&](std::size_t index) {

@@ -56,9 +56,13 @@ class Collector {
 
   // Ends all intervals now.
   void FlushAll();
+  // Ends the component's interval now.
+  void Flush(Component& component);
 
   // Checks that no sample is halfway.
   void Audit();
+  // While components are exchanged, samples of those that end are with nobody who is asked.
+  void HoldAudits(bool hold) { audits_held_ = hold; }
 
   [[nodiscard]] nlohmann::json State() const;
   // Whether binaries or names that were asked for are not known yet, or stacks wait to be unwound.
@@ -84,6 +88,7 @@ class Collector {
   // Of waits that ended in the last second, those that were sampled.
   std::map<SamplerKind, double> sampled_shares_;
   absl::Duration next_sweep_;
+  bool audits_held_ = false;
 };
 
 }  // namespace stoker::ebpf

@@ -99,7 +99,7 @@ class CollectorTest : public ::testing::Test {
   walker::FakeTableSource tables_;
   Collector core_{source_, inspector_, memory_, tables_, metrics_, clock_};
   Component component_{
-      {.id = "pyroscope.ebpf.host"}, kernel_, metrics_, [this] { return targets_; }, clock_.Now()};
+      {.id = "pyroscope.ebpf.host"}, kernel_, metrics_, [this] { return targets_; }, clock_};
 };
 
 TEST_F(CollectorTest, CountsEqualStacksUnderTheirTarget) {
@@ -159,6 +159,89 @@ TEST_F(CollectorTest, ThreadNamesAndPids) {
   ExpectConserved();
 }
 
+// What collect_user_profile, collect_kernel_profile and kernel_frames leave of a stack; samples of
+// which they leave nothing are counted.
+TEST_F(CollectorTest, PartsOfStacks) {
+  const auto sampled = [&](const config::PyroscopeEbpf& arguments) {
+    Set(arguments);
+    Sample({0x1010}, {0xffffffff81000010});
+    Sample({0x1020});
+    EndInterval();
+    const auto batch = Next();
+    EXPECT_TRUE(batch);
+    std::vector<std::string> lines = Text(*batch);
+    for (const auto& dropped : batch->dropped) {
+      lines.push_back(fmt::format("{} {}", dropped.reason, dropped.samples));
+    }
+    return lines;
+  };
+  using ::testing::ElementsAre;
+  using ::testing::UnorderedElementsAre;
+  EXPECT_THAT(sampled({}), UnorderedElementsAre("0x10;0x0 1", "0x20 1"));
+  EXPECT_THAT(sampled({.kernel_frames = false}), UnorderedElementsAre("0x10 1", "0x20 1"));
+  EXPECT_THAT(sampled({.collect_kernel_profile = false}), UnorderedElementsAre("0x10 1", "0x20 1"));
+  EXPECT_THAT(sampled({.collect_user_profile = false}), ElementsAre("0x0 1", "not_collected 1"));
+  EXPECT_EQ(metrics_.stage.Read().dropped.at("not_collected"), 1u);
+  ExpectConserved();
+}
+
+// A shorter interval counts from the start of the one that runs.
+TEST_F(CollectorTest, AChangedIntervalHoldsAtOnce) {
+  Sample({0x1010});
+  core_.Flush(component_);
+  EXPECT_EQ(Next()->sample_count, 1u);
+  Set({.collect_interval = absl::Seconds(2)});
+  Sample({0x1010});
+  clock_.Advance(absl::Seconds(2));
+  core_.Tick();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->interval_end_ns - batch->interval_start_ns, 2'000'000'000);
+  ExpectConserved();
+}
+
+// The metrics of the component are those of its documentation, and right.
+TEST_F(CollectorTest, Metrics) {
+  Sample({0x1010});
+  EndInterval();
+  const auto batch = Next();
+  ASSERT_TRUE(batch);
+  clock_.Advance(absl::Milliseconds(40));
+  sample::v1::PushResponse response;
+  response.add_acknowledged(batch->sequence);
+  sample::v1::Delivered& delivered = *response.add_delivered();
+  delivered.set_service_name("program");
+  delivered.set_profiles(1);
+  delivered.set_bytes(300);
+  delivered.set_samples(1);
+  component_.queue().Apply(response);
+  const std::string text = registry_.Text();
+  const std::string of = R"({component_id="pyroscope.ebpf.host"} )";
+  const std::string of_service = R"({component_id="pyroscope.ebpf.host",service_name="program"} )";
+  for (const std::string& line : {"pyroscope_ebpf_active_targets" + of + "1",
+                                  "pyroscope_ebpf_profiling_sessions_total" + of + "1",
+                                  "pyroscope_ebpf_profiling_sessions_failing_total" + of + "0",
+                                  "pyroscope_ebpf_pprofs_dropped_total" + of + "0",
+                                  "pyroscope_ebpf_pprofs_total" + of_service + "1",
+                                  "pyroscope_ebpf_pprof_bytes_total" + of_service + "300",
+                                  "pyroscope_ebpf_pprof_samples_total" + of_service + "1",
+                                  "pyroscope_fanout_latency_count" + of + "1",
+                                  "pyroscope_fanout_latency_sum" + of + "0.04"}) {
+    EXPECT_THAT(text, ::testing::HasSubstr(line + "\n"));
+  }
+  component_.queue().DropAll("stopped");
+}
+
+// One that waits for its first target has no session yet.
+TEST_F(CollectorTest, LazyWithoutTargetsProfilesNothing) {
+  targets_.clear();
+  Set({.lazy_mode = true});
+  EndInterval();
+  EXPECT_THAT(registry_.Text(),
+              ::testing::HasSubstr("pyroscope_ebpf_profiling_sessions_total{component_id="
+                                   "\"pyroscope.ebpf.host\"} 0\n"));
+}
+
 // A batch without labels carries no column of them.
 TEST_F(CollectorTest, NoLabelsCostNothing) {
   ThreadSample(7, "main", {0x1010});
@@ -173,7 +256,7 @@ TEST_F(CollectorTest, WaitsHaveValuesAndStates) {
   ComponentSettings settings = component_.settings();
   settings.arguments.off_cpu_threshold = 0.5;
   settings.off_cpu = true;
-  Component waits(settings, kernel_, metrics_, [this] { return targets_; }, clock_.Now());
+  Component waits(settings, kernel_, metrics_, [this] { return targets_; }, clock_);
   core_.Add(waits);
   const std::vector<__u64> stack = {0x1010, 0x2020};
   const auto wait = [&](stoker_wait kind, std::uint64_t value) {

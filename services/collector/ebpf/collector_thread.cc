@@ -103,14 +103,22 @@ absl::Status CollectorThread::SetSamplers(const std::vector<SamplerKind>& kinds)
     if (samplers_.contains(kind) || started.contains(kind)) continue;
     STOKER_ASSIGN_OR_RETURN(started[kind], Sampler::Start(kind, memory_));
   }
+  // The others begin as these end: no time is sampled twice, or not at all.
+  const auto ends = [&](const auto& entry) {
+    return std::ranges::find(kinds, entry.first) == kinds.end();
+  };
+  for (const auto& entry : samplers_) {
+    if (ends(entry)) entry.second->Stop();
+  }
+  // Loading took a while, and what comes next may be other components.
+  DrainAll();
+  ReadStats();
+  std::erase_if(samplers_, ends);
   for (auto& [kind, sampler] : started) {
     Watch(epoll_.get(), sampler->wake_fd());
     core_.OnSamplerStart(kind);
     samplers_[kind] = std::move(sampler);
   }
-  std::erase_if(samplers_, [&](const auto& entry) {
-    return std::ranges::find(kinds, entry.first) == kinds.end();
-  });
   return absl::OkStatus();
 }
 

@@ -29,8 +29,8 @@ class CollectorThread {
   // Runs `work` on the thread and waits for it.
   void Run(const std::function<void()>& work);
 
-  // Within Run: exactly these samplers run afterwards. An error leaves them as they
-  // were.
+  // Within Run or each_second: exactly these samplers run afterwards. All that was taken until then
+  // is handed over. An error leaves them as they were.
   absl::Status SetSamplers(const std::vector<SamplerKind>& kinds);
   // Within Run: stops all samplers and hands over what they still have.
   void StopSamplers();

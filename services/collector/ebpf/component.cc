@@ -24,11 +24,12 @@ BatchBuilder::Options BuilderOptions(const config::PyroscopeEbpf& arguments) {
 }  // namespace
 
 Component::Component(ComponentSettings settings, const KernelSymbols& kernel, Metrics& metrics,
-                     std::function<model::TargetVector()> targets, absl::Time now)
+                     std::function<model::TargetVector()> targets, Clock& clock)
     : settings_(std::move(settings)),
       kernel_(kernel),
       metrics_(metrics),
       component_metrics_(metrics.registry, settings_.id),
+      clock_(clock),
       targets_(std::move(targets)),
       queue_(kMaxQueueBytes,
              {.acknowledged = [this](std::uint64_t samples) { metrics_.stage.Out(samples); },
@@ -43,9 +44,25 @@ Component::Component(ComponentSettings settings, const KernelSymbols& kernel, Me
                                                  static_cast<double>(delivered.profiles()),
                                                  static_cast<double>(delivered.bytes()),
                                                  static_cast<double>(delivered.samples()));
+                  },
+              .durable =
+                  [this](const sample::v1::RawStackBatch& batch) {
+                    if (!batch.last_of_interval()) return;
+                    const absl::Time end = absl::FromUnixNanos(batch.interval_end_ns());
+                    component_metrics_.fanout_latency.Observe(
+                        absl::ToDoubleSeconds(clock_.Now() - end));
                   }}),
-      interval_start_(now),
-      next_flush_(now + settings_.arguments.collect_interval) {}
+      interval_start_(clock.Now()),
+      next_flush_(interval_start_ + settings_.arguments.collect_interval) {}
+
+void Component::Update(ComponentSettings settings) {
+  settings_ = std::move(settings);
+  next_flush_ = interval_start_ + settings_.arguments.collect_interval;
+}
+
+std::vector<model::Labels> Component::TargetLabels() const {
+  return TargetMatcher(targets_(), true).Labels();
+}
 
 void Component::OnSample(const ProcessPtr& process, const RawSample& sample) {
   metrics_.stage.In(1);
@@ -75,8 +92,8 @@ void Component::Flush(absl::Time now) {
     const MatchedTarget* target = matcher.Match(stack.process->key, stack.process->container_id);
     if (target == nullptr) {
       Drop("no_target", stack.count);
-    } else {
-      builder.Add(*target, stack);
+    } else if (!builder.Add(*target, stack)) {
+      Drop("not_collected", stack.count);
     }
   }
   std::vector<Batch> batches = builder.Take();
@@ -95,6 +112,9 @@ void Component::Flush(absl::Time now) {
     queue_.Push(std::move(batch));
   }
   dropped_.clear();
+  // One that waits for targets before it loads anything profiles nothing.
+  const bool waits = settings_.arguments.lazy_mode && matched_targets_ == 0;
+  if (!waits) component_metrics_.sessions.Increment();
   interval_start_ = now;
   next_flush_ = now + settings_.arguments.collect_interval;
 }

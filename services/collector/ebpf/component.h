@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <absl/time/time.h>
 
@@ -13,6 +14,7 @@
 #include "services/collector/ebpf/metrics.h"
 #include "services/collector/ebpf/settings.h"
 #include "services/collector/ebpf/stack_counter.h"
+#include "services/common/base/clock.h"
 #include "services/common/model/target.h"
 
 namespace stoker::ebpf {
@@ -23,7 +25,7 @@ class Component {
  public:
   // Borrows all but the settings. `targets` gives the list as it is now.
   Component(ComponentSettings settings, const KernelSymbols& kernel, Metrics& metrics,
-            std::function<model::TargetVector()> targets, absl::Time now);
+            std::function<model::TargetVector()> targets, Clock& clock);
 
   void OnSample(const ProcessPtr& process, const RawSample& sample);
   // Samples that were taken and lost before they got here.
@@ -35,8 +37,8 @@ class Component {
   // Ends the interval: what it counted goes to the queue.
   void Flush(absl::Time now);
 
-  // New arguments, from the next interval on.
-  void Update(ComponentSettings settings) { settings_ = std::move(settings); }
+  // New arguments; nothing may be counted yet of the interval.
+  void Update(ComponentSettings settings);
 
   [[nodiscard]] const ComponentSettings& settings() const { return settings_; }
   [[nodiscard]] BatchQueue& queue() { return queue_; }
@@ -45,6 +47,8 @@ class Component {
   // Of the interval.
   [[nodiscard]] std::uint64_t samples_counted() const { return counter_.samples(); }
   [[nodiscard]] std::size_t targets() const { return matched_targets_; }
+  // The labels of the targets that can match a process now.
+  [[nodiscard]] std::vector<model::Labels> TargetLabels() const;
 
  private:
   void Drop(std::string_view reason, std::uint64_t samples);
@@ -53,6 +57,7 @@ class Component {
   const KernelSymbols& kernel_;
   Metrics& metrics_;
   ComponentMetrics component_metrics_;
+  Clock& clock_;
   const std::function<model::TargetVector()> targets_;
   BatchQueue queue_;
   StackCounter counter_;

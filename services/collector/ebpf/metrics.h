@@ -16,10 +16,6 @@ struct Metrics {
   explicit Metrics(metrics::Registry& metrics_registry)
       : registry(metrics_registry),
         stage(registry, "ebpf_collector"),
-        sessions(registry.Counter("pyroscope_ebpf_profiling_sessions_total",
-                                  "Samplers that were started.")),
-        failing_sessions(registry.Counter("pyroscope_ebpf_profiling_sessions_failing_total",
-                                          "Samplers that could not be started.")),
         processes(registry.Gauge("stoker_ebpf_processes", "Sampled processes in memory.")),
         missed_processes(registry.Gauge("stoker_ebpf_missed_processes_total",
                                         "Processes that ended before they could be read.")),
@@ -70,8 +66,6 @@ struct Metrics {
 
   metrics::Registry& registry;
   metrics::Stage stage;
-  prometheus::Counter& sessions;
-  prometheus::Counter& failing_sessions;
   prometheus::Gauge& processes;
   prometheus::Gauge& missed_processes;
   prometheus::Gauge& unreadable_binaries;
@@ -96,8 +90,18 @@ struct ComponentMetrics {
         active_targets(registry.Gauge("pyroscope_ebpf_active_targets",
                                       "Targets that can match a process.",
                                       {{"component_id", component_id}})),
+        sessions(registry.Counter("pyroscope_ebpf_profiling_sessions_total",
+                                  "Intervals that were profiled.",
+                                  {{"component_id", component_id}})),
+        failing_sessions(registry.Counter("pyroscope_ebpf_profiling_sessions_failing_total",
+                                          "Times that its kernel programs could not be started.",
+                                          {{"component_id", component_id}})),
+        fanout_latency(registry.Histogram(
+            "pyroscope_fanout_latency",
+            "Time from the end of an interval until its profiles are durable, in seconds.",
+            metrics::LatencyBounds(), {{"component_id", component_id}})),
         pprofs_dropped(registry.Counter("pyroscope_ebpf_pprofs_dropped_total",
-                                        "Batches that were lost on the way to the symbolizer.",
+                                        "Times that batches were lost on the way to the symbolizer.",
                                         {{"component_id", component_id}})) {}
 
   // What the acknowledged samples of a service became.
@@ -113,6 +117,9 @@ struct ComponentMetrics {
   metrics::Registry& registry;
   const std::string component_id;
   prometheus::Gauge& active_targets;
+  prometheus::Counter& sessions;
+  prometheus::Counter& failing_sessions;
+  prometheus::Histogram& fanout_latency;
   prometheus::Counter& pprofs_dropped;
 };
 

@@ -9,6 +9,7 @@
 
 #include <absl/time/clock.h>
 
+#include "services/collector/ebpf/cache_state.h"
 #include "services/collector/ebpf/collector_thread.h"
 #include "services/collector/ebpf/debug_file.h"
 #include "services/collector/ebpf/jit/jit_job.h"
@@ -36,8 +37,21 @@ namespace {
 
 // For the last intervals to be acknowledged.
 constexpr absl::Duration kGrace = absl::Seconds(10);
+// Before kernel programs that could not be started are tried again.
+constexpr absl::Duration kFollowAgain = absl::Seconds(10);
 // Binaries kept open: each is a file descriptor.
 constexpr std::size_t kMaxBinaries = 4096;
+
+// The first targets, by their labels.
+nlohmann::json TargetState(const Component& component) {
+  nlohmann::json targets = nlohmann::json::array();
+  for (const model::Labels& labels : component.TargetLabels()) {
+    if (targets.size() >= kMaxDescribed) break;
+    nlohmann::json& target = targets.emplace_back(nlohmann::json::object());
+    for (const model::Label& label : labels) target[label.name] = label.value;
+  }
+  return targets;
+}
 
 // All parts of the process, in the order of their dependence.
 class Parts {
@@ -63,7 +77,10 @@ class Parts {
         python_reader_(python_sandbox_),
         core_(source_, inspector_, memory, tables_, metrics_, service.clock(), &jit_reader_,
               &python_reader_),
-        thread_(core_, memory, [this] { ReportHealth(); }) {}
+        thread_(core_, memory, [this] {
+          FollowTargets();
+          ReportHealth();
+        }) {}
 
   // Starts, changes and ends components so that they are those of `settings`.
   absl::Status Apply(const Settings& settings) {
@@ -73,33 +90,39 @@ class Parts {
     };
     const std::string discovery = or_socket(settings.discovery_address, "/discovery.sock");
     if (symbolizers_ == nullptr) StartSymbolizers(settings.symbolizer_addresses);
+    const Surroundings surroundings{.node = node_,
+                                    .discovery = discovery,
+                                    .symbolizers = *symbolizers_,
+                                    .kernel = kernel_,
+                                    .metrics = metrics_,
+                                    .service = service_,
+                                    .env = env_};
     absl::Status status;
     std::vector<std::unique_ptr<RunningComponent>> ended;
     thread_.Run([&] {
       memory_.SetLimit(settings.map_bytes);
       status = SetSamplers(settings);
       if (!status.ok()) return;
-      ended = RemoveChanged(settings);
+      // Nothing is taken meanwhile: each sample is of the old components or of the new ones.
+      ended = Change(settings, surroundings);
+      core_.HoldAudits(!ended.empty());
       SetFailed(settings.failed);
     });
     STOKER_RETURN_IF_ERROR(status);
+    SayUnbuilt(settings);
     // A changed component leaves its spool to its next run.
     std::erase_if(ended, [](const auto& running) {
       if (running->has_spool()) running->End(absl::InfinitePast(), "removed");
       return running->has_spool();
     });
     thread_.Run([&] {
-      for (const ComponentSettings& component : settings.components) {
-        auto& running = components_[component.key()];
-        if (running != nullptr) continue;
-        running =
-            std::make_unique<RunningComponent>(component, node_, discovery, *symbolizers_, kernel_,
-                                               metrics_, service_, env_, FoundIn(component.key()));
-        core_.Add(running->component());
+      for (const auto& [id, running] : components_) {
+        if (!running->started()) running->Start(FoundIn(id));
       }
     });
     const absl::Time deadline = absl::Now() + kGrace;
     for (const auto& running : ended) running->End(deadline, "removed");
+    thread_.Run([&] { core_.HoldAudits(false); });
     return absl::OkStatus();
   }
 
@@ -125,7 +148,14 @@ class Parts {
     nlohmann::json state;
     thread_.Run([&] {
       state = core_.State();
-      for (const auto& [id, running] : components_) state["streams"][id] = running->State();
+      for (const auto& [id, running] : components_) {
+        state["streams"][id] = running->State();
+        state["targets"][id] = TargetState(running->component());
+      }
+      state["sample_rates"] = nlohmann::json::array();
+      for (const SamplerKind& sampler : samplers_) {
+        if (!sampler.off_cpu()) state["sample_rates"].push_back(sampler.rate);
+      }
       for (const KernelRegion& region : kernel_.regions()) {
         state["kernel"].push_back({{"path", region.path}, {"table_bytes", region.table.size()}});
       }
@@ -163,33 +193,87 @@ class Parts {
                        std::string(Message(status)));
   }
 
-  absl::Status SetSamplers(const Settings& settings) {
-    std::vector<SamplerKind> samplers;
-    for (const ComponentSettings& component : settings.components) {
-      samplers.push_back(component.sampler());
+  // Those that wait for targets start and stop with them. On the collector's thread.
+  void FollowTargets() {
+    if (service_.clock().Monotonic() < next_follow_) return;
+    std::set<SamplerKind> samplers;
+    for (const auto& [id, running] : components_) {
+      if (running->WantsSamples()) samplers.insert(running->component().settings().sampler());
     }
-    const absl::Status status = thread_.SetSamplers(samplers);
-    (status.ok() ? metrics_.sessions : metrics_.failing_sessions).Increment();
+    if (samplers == samplers_) return;
+    const absl::Status status = SetSamplers(samplers);
+    if (status.ok()) return;
+    log::Error("the kernel programs could not be started", {{"error", status}});
+    next_follow_ = service_.clock().Monotonic() + kFollowAgain;
+  }
+
+  absl::Status SetSamplers(const Settings& settings) {
+    std::set<SamplerKind> samplers;
+    for (const ComponentSettings& component : settings.components) {
+      const auto known = components_.find(component.key());
+      const bool has_targets = known != components_.end() && known->second->HasTargets();
+      if (has_targets || !component.arguments.lazy_mode) samplers.insert(component.sampler());
+    }
+    const absl::Status status = SetSamplers(samplers);
+    if (status.ok()) return status;
+    for (const ComponentSettings& component : settings.components) {
+      ComponentMetrics(metrics_.registry, component.id).failing_sessions.Increment();
+    }
     return status;
   }
 
-  // Ends the intervals of components that are gone or have other arguments, which start anew.
-  std::vector<std::unique_ptr<RunningComponent>> RemoveChanged(const Settings& settings) {
-    std::vector<std::unique_ptr<RunningComponent>> removed;
+  absl::Status SetSamplers(const std::set<SamplerKind>& samplers) {
+    const absl::Status status = thread_.SetSamplers({samplers.begin(), samplers.end()});
+    if (status.ok()) samplers_ = samplers;
+    return status;
+  }
+
+  // Ends the intervals of components that are gone or have other arguments. Of the latter some go
+  // on, and those whose stream must begin anew are replaced. Returns those that have ended.
+  std::vector<std::unique_ptr<RunningComponent>> Change(const Settings& settings,
+                                                        const Surroundings& surroundings) {
+    std::vector<std::unique_ptr<RunningComponent>> ended;
     for (auto entry = components_.begin(); entry != components_.end();) {
-      Component& component = entry->second->component();
-      if (std::ranges::find(settings.components, component.settings()) !=
-          settings.components.end()) {
+      const bool stays = std::ranges::find(settings.components, entry->first,
+                                           &ComponentSettings::key) != settings.components.end();
+      if (stays) {
         ++entry;
         continue;
       }
-      component.Flush(service_.clock().Now());
-      core_.Remove(component);
-      service_.RemoveHealth(component.settings().id);
-      removed.push_back(std::move(entry->second));
+      core_.Flush(entry->second->component());
+      core_.Remove(entry->second->component());
+      service_.RemoveHealth(entry->second->component().settings().id);
+      ended.push_back(std::move(entry->second));
       entry = components_.erase(entry);
     }
-    return removed;
+    for (const ComponentSettings& component : settings.components) {
+      std::unique_ptr<RunningComponent>& running = components_[component.key()];
+      RunningComponent* before = nullptr;
+      if (running != nullptr) {
+        if (running->component().settings() == component) continue;
+        core_.Flush(running->component());
+        if (running->CanUpdate(component)) {
+          running->Update(component);
+          continue;
+        }
+        core_.Remove(running->component());
+        before = ended.emplace_back(std::move(running)).get();
+      }
+      running = std::make_unique<RunningComponent>(component, surroundings, before);
+      core_.Add(running->component());
+    }
+    return ended;
+  }
+
+  // Arguments that ask for what is not built, each once.
+  void SayUnbuilt(const Settings& settings) {
+    for (const ComponentSettings& component : settings.components) {
+      for (const std::string& argument : component.arguments.unbuilt) {
+        if (!said_.insert({component.id, argument}).second) continue;
+        log::Warn("the argument asks for what is not built, and has no effect",
+                  {{"component_id", component.id}, {"argument", argument}});
+      }
+    }
   }
 
   // What a component's spool holds from before enters this process once.
@@ -264,6 +348,11 @@ class Parts {
   // By ComponentSettings::key. Changed on the thread only.
   std::map<std::string, std::unique_ptr<RunningComponent>> components_;
   std::map<std::string, absl::Status> failed_;
+  // Those that run.
+  std::set<SamplerKind> samplers_;
+  absl::Duration next_follow_;
+  // By component and argument.
+  std::set<std::pair<std::string, std::string>> said_;
   std::set<std::string> spools_opened_;
   CollectorThread thread_;
 };

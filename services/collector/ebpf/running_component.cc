@@ -58,23 +58,43 @@ Hello MakeHello(const ComponentSettings& settings, const Node& node, std::uint64
   return hello;
 }
 
-std::unique_ptr<BatchSpool> OpenSpool(const std::string& id, const Hello& hello, Metrics& metrics,
-                                      runtime::Service& service, Env& env,
+std::unique_ptr<BatchSpool> OpenSpool(const std::string& id, const Hello& hello,
+                                      const Surroundings& with,
                                       const std::function<void(std::uint64_t samples)>& found) {
+  Metrics& metrics = with.metrics;
   auto spool = BatchSpool::Open(
-      {.folder = fmt::format("{}/batches/{}", service.options().data_dir, id),
+      {.folder = fmt::format("{}/batches/{}", with.service.options().data_dir, id),
        .segment_bytes = std::uint64_t{16} << 20,
        .max_bytes = kSpoolBytes,
        .reserve_bytes = 0},
-      hello, env, service.clock(), spool::Metrics(metrics.registry, id),
+      hello, with.env, with.service.clock(), spool::Metrics(metrics.registry, id),
       {.found = found,
        .done = [&metrics](std::uint64_t samples) { metrics.stage.Out(samples); },
-       .dropped = [&metrics](std::string_view reason,
-                             std::uint64_t samples) { metrics.stage.Drop(reason, samples); }});
+       .dropped =
+           [&metrics, of = ComponentMetrics(metrics.registry, hello.component_id())](
+               std::string_view reason, std::uint64_t samples) {
+             metrics.stage.Drop(reason, samples);
+             of.pprofs_dropped.Increment();
+           }});
   if (spool.ok()) return *std::move(spool);
   log::Error("no spool: what the symbolizer has not acknowledged waits in memory only",
              {{"component_id", id}, {"error", spool.status()}});
   return nullptr;
+}
+
+absl::Duration Linger(const ComponentSettings& settings) {
+  return settings.arguments.collect_interval + kRefresh;
+}
+
+std::unique_ptr<targets::TargetWatcher> Watch(const ComponentSettings& settings,
+                                              const Surroundings& with) {
+  runtime::Service& service = with.service;
+  return std::make_unique<targets::TargetWatcher>(
+      targets::TargetWatcher::Options{.address = with.discovery,
+                                      .component_id = settings.id,
+                                      .node_name = with.node.name,
+                                      .linger = Linger(settings)},
+      service.dialer(), service.clock(), service.random(), [] {});
 }
 
 }  // namespace
@@ -90,31 +110,33 @@ Node ThisNode(const std::string& name) {
   return node;
 }
 
-RunningComponent::RunningComponent(const ComponentSettings& settings, const Node& node,
-                                   std::string discovery, const cluster::Replicas& symbolizers,
-                                   const KernelSymbols& kernel, Metrics& metrics,
-                                   runtime::Service& service, Env& env,
-                                   const std::function<void(std::uint64_t samples)>& found)
-    : RunningComponent(settings, MakeHello(settings, node, service.random().Next()),
-                       std::move(discovery), symbolizers, kernel, metrics, service, env, found) {}
-
-RunningComponent::RunningComponent(const ComponentSettings& settings, Hello hello,
-                                   std::string discovery, const cluster::Replicas& symbolizers,
-                                   const KernelSymbols& kernel, Metrics& metrics,
-                                   runtime::Service& service, Env& env,
-                                   const std::function<void(std::uint64_t samples)>& found)
-    : watcher_({.address = std::move(discovery),
-                .component_id = settings.id,
-                .node_name = hello.node_id(),
-                .linger = settings.arguments.collect_interval + kRefresh},
-               service.dialer(), service.clock(), service.random(), [] {}),
+RunningComponent::RunningComponent(const ComponentSettings& settings,
+                                   const Surroundings& surroundings, RunningComponent* before)
+    : surroundings_(surroundings),
+      hello_(MakeHello(settings, surroundings.node, surroundings.service.random().Next())),
+      watcher_(before != nullptr ? std::move(before->watcher_) : Watch(settings, surroundings)),
       component_(
-          settings, kernel, metrics, [this] { return watcher_.Targets(); }, service.clock().Now()),
-      spool_(OpenSpool(settings.key(), hello, metrics, service, env, found)) {
+          settings, surroundings.kernel, surroundings.metrics,
+          [this] { return watcher_->Targets(); }, surroundings.service.clock()) {
+  watcher_->SetLinger(Linger(settings));
+}
+
+void RunningComponent::Start(const std::function<void(std::uint64_t samples)>& found) {
+  spool_ = OpenSpool(component_.settings().key(), hello_, surroundings_, found);
   if (spool_ != nullptr) component_.queue().SpillTo(*spool_);
-  stream_.emplace(SampleStream::Options{.hello = std::move(hello)}, symbolizers, service.dialer(),
-                  service.random(), component_.queue(),
-                  [this] { return component_.samples_taken(); });
+  stream_.emplace(SampleStream::Options{.hello = hello_}, surroundings_.symbolizers,
+                  surroundings_.service.dialer(), surroundings_.service.random(),
+                  component_.queue(), [this] { return component_.samples_taken(); });
+}
+
+bool RunningComponent::CanUpdate(const ComponentSettings& settings) const {
+  return MakeHello(settings, surroundings_.node, hello_.run_id()).SerializeAsString() ==
+         hello_.SerializeAsString();
+}
+
+void RunningComponent::Update(const ComponentSettings& settings) {
+  component_.Update(settings);
+  watcher_->SetLinger(Linger(settings));
 }
 
 void RunningComponent::End(absl::Time deadline, std::string_view reason) {
@@ -131,21 +153,31 @@ void RunningComponent::End(absl::Time deadline, std::string_view reason) {
   queue.DropAll(reason);
 }
 
+bool RunningComponent::HasTargets() const { return watcher_->state().targets > 0; }
+
+bool RunningComponent::WantsSamples() const {
+  return HasTargets() || !component_.settings().arguments.lazy_mode;
+}
+
 absl::Status RunningComponent::Health() const {
+  if (!started()) return absl::OkStatus();
   if (const absl::Status status = stream_->status(); !status.ok()) {
     return WithContext(status, "the symbolizer");
   }
-  if (const absl::Status status = watcher_.state().status; !status.ok()) {
+  if (const absl::Status status = watcher_->state().status; !status.ok()) {
     return WithContext(status, "discovery");
   }
   return absl::OkStatus();
 }
 
 nlohmann::json RunningComponent::State() const {
-  const targets::TargetWatcher::State state = watcher_.state();
+  const targets::TargetWatcher::State state = watcher_->state();
   return {{"targets", state.targets},
           {"synced", state.synced},
-          {"symbolizer", stream_->address()},
+          {"symbolizer", started() ? stream_->address() : ""},
+          {"run", fmt::format("{:016x}", hello_.run_id())},
+          {"lazy", !WantsSamples()},
+          {"hot_tables", hello_.hot_tables()},
           {"health", Health().ToString()}};
 }
 

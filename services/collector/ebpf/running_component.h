@@ -25,15 +25,35 @@ struct Node {
 // Reads the boot id.
 Node ThisNode(const std::string& name);
 
-// A component with its target list and its stream.
+// What all components use; borrowed.
+struct Surroundings {
+  const Node& node;
+  // As rpc::Dialer takes it.
+  std::string discovery;
+  const cluster::Replicas& symbolizers;
+  const KernelSymbols& kernel;
+  Metrics& metrics;
+  runtime::Service& service;
+  Env& env;
+};
+
+// A component with its target list and its stream: one run, from arguments that a stream begins
+// with until others take their place. Takes samples at once; what it counts is sent from Start on.
 class RunningComponent {
  public:
-  // Borrows kernel, metrics, service and env. Addresses as rpc::Dialer takes them. `found` is told
-  // how many samples the spool holds from before.
-  RunningComponent(const ComponentSettings& settings, const Node& node, std::string discovery,
-                   const cluster::Replicas& symbolizers, const KernelSymbols& kernel,
-                   Metrics& metrics, runtime::Service& service, Env& env,
-                   const std::function<void(std::uint64_t samples)>& found);
+  // `before`: the run that ends, whose target list goes on here; it may only End. Or null.
+  RunningComponent(const ComponentSettings& settings, const Surroundings& surroundings,
+                   RunningComponent* before = nullptr);
+
+  // Opens the spool, which no other run may have open, and the stream. `found` is told how many
+  // samples the spool holds from before.
+  void Start(const std::function<void(std::uint64_t samples)>& found);
+  [[nodiscard]] bool started() const { return stream_.has_value(); }
+
+  // True: the stream can go on with these arguments.
+  [[nodiscard]] bool CanUpdate(const ComponentSettings& settings) const;
+  // Takes them; the interval has just ended.
+  void Update(const ComponentSettings& settings);
 
   // Nothing more is taken; what the symbolizer has not acknowledged stays on disk for the next run,
   // or, without a spool, gets until the deadline and is then dropped for `reason`.
@@ -41,17 +61,18 @@ class RunningComponent {
   [[nodiscard]] bool has_spool() const { return spool_ != nullptr; }
 
   [[nodiscard]] Component& component() { return component_; }
+  [[nodiscard]] bool HasTargets() const;
+  // Whether its kernel programs are to be loaded: with lazy_mode, while there are targets.
+  [[nodiscard]] bool WantsSamples() const;
   // How it is, for /-/healthy.
   [[nodiscard]] absl::Status Health() const;
   [[nodiscard]] nlohmann::json State() const;
 
  private:
-  RunningComponent(const ComponentSettings& settings, sample::v1::Hello hello,
-                   std::string discovery, const cluster::Replicas& symbolizers,
-                   const KernelSymbols& kernel, Metrics& metrics, runtime::Service& service,
-                   Env& env, const std::function<void(std::uint64_t samples)>& found);
-
-  targets::TargetWatcher watcher_;
+  const Surroundings surroundings_;
+  const sample::v1::Hello hello_;
+  // Null once another run has it.
+  std::unique_ptr<targets::TargetWatcher> watcher_;
   Component component_;
   // Null where it cannot be opened: then batches wait in memory only.
   std::unique_ptr<BatchSpool> spool_;

@@ -74,6 +74,14 @@ TargetMatcher::TargetMatcher(const model::TargetVector& targets, bool targets_on
       .id = "", .labels = {{kServiceName, "ebpf/unspecified"}, {"__name__", "process_cpu"}}});
 }
 
+std::vector<model::Labels> TargetMatcher::Labels() const {
+  std::vector<model::Labels> labels;
+  labels.reserve(size());
+  for (const auto& [pid, entry] : by_pid_) labels.push_back(entry.target->labels);
+  for (const auto& [id, target] : by_container_) labels.push_back(target->labels);
+  return labels;
+}
+
 const MatchedTarget* TargetMatcher::Match(const procfs::ProcessKey& process,
                                           std::string_view container_id) const {
   const auto [first, last] = by_pid_.equal_range(process.pid);

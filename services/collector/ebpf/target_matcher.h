@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "services/common/model/target.h"
 #include "services/common/procfs/process.h"
@@ -28,6 +29,8 @@ class TargetMatcher {
   // Valid as long as the matcher; nullptr: the process is not to be profiled.
   [[nodiscard]] const MatchedTarget* Match(const procfs::ProcessKey& process,
                                            std::string_view container_id) const;
+  // What the samples of each target that can match a process are labelled with.
+  [[nodiscard]] std::vector<model::Labels> Labels() const;
   // Targets that can match a process.
   [[nodiscard]] std::size_t size() const { return by_pid_.size() + by_container_.size(); }
 

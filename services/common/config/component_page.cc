@@ -109,23 +109,62 @@ std::string RunBy(const ComponentSchema& component) {
   return fmt::format("It is run by `{}`.", component.process);
 }
 
+struct Section {
+  std::string title;
+  // What follows the line of the title, to the end of its last line.
+  std::string text;
+};
+
+// The sections of a text that begins with the first's "## " line.
+std::vector<Section> SectionsOf(std::string_view text) {
+  constexpr std::string_view kMark = "## ";
+  std::vector<Section> sections;
+  while (text.starts_with(kMark)) {
+    const std::size_t line = std::min(text.find('\n'), text.size() - 1);
+    const std::size_t end = std::min(text.find("\n## ", line), text.size() - 1);
+    Section& section = sections.emplace_back();
+    section.title = text.substr(kMark.size(), line - kMark.size());
+    section.text = text.substr(line + 1, end - line);
+    // The empty line before the next title.
+    if (section.text.ends_with("\n\n")) section.text.pop_back();
+    text.remove_prefix(end + 1);
+  }
+  return sections;
+}
+
 }  // namespace
 
-std::string ComponentPage(const ComponentSchema& component, std::string_view example) {
+std::string NotesPath(std::string_view component) {
+  return fmt::format("services/common/config/notes/{}.md", component);
+}
+
+std::string ComponentPage(const ComponentSchema& component, std::string_view example,
+                          std::string_view notes) {
+  std::vector<Section> noted = SectionsOf(notes);
   std::string text = fmt::format("# {0}\n\n`{0}` {1} {2}\n\n", component.name,
                                  component.description, RunBy(component));
   text += Usage(component);
   text += "\n## Arguments\n\n" + Attributes(*component.arguments);
   text += Blocks().Describe(*component.arguments);
   text += "\n## Exported fields\n\n" + Exports(component);
-  text += fmt::format(
-      "\n## Component health\n\n`{}` is unhealthy when its arguments are refused or what it does "
-      "fails; it keeps its last good arguments and exported fields.\n",
-      component.name);
-  text +=
-      "\n## Debug information\n\n`/debug/state` of its process and `stoker status` show its "
-      "health and state.\n";
-  text += "\n## Debug metrics\n\n`/metrics` of its process; the label `component_id` names it.\n";
+  const std::vector<Section> made = {
+      {"Component health",
+       fmt::format(
+           "\n`{}` is unhealthy when its arguments are refused or what it does fails; it keeps "
+           "its last good arguments and exported fields.\n",
+           component.name)},
+      {"Debug information",
+       "\n`/debug/state` of its process and `stoker status` show its health and state.\n"},
+      {"Debug metrics", "\n`/metrics` of its process; the label `component_id` names it.\n"}};
+  // In the order of the notes; what they do not have follows at the end.
+  for (const Section& section : made) {
+    if (std::ranges::find(noted, section.title, &Section::title) == noted.end()) {
+      noted.push_back(section);
+    }
+  }
+  for (const Section& section : noted) {
+    text += fmt::format("\n## {}\n{}", section.title, section.text);
+  }
   text += fmt::format("\n## Example\n\n```alloy\n{}```\n", example);
   return text;
 }

@@ -23,8 +23,10 @@ int main(int argc, char** argv) {
     std::ifstream file(root / "services/common/config/testdata" /
                        (std::string(stoker::config::ExampleOf(component.name)) + ".alloy"));
     const std::string example{std::istreambuf_iterator<char>(file), {}};
+    std::ifstream notes_file(root / stoker::config::NotesPath(component.name));
+    const std::string notes{std::istreambuf_iterator<char>(notes_file), {}};
     std::ofstream(folder / (component.name + ".md"))
-        << stoker::config::ComponentPage(component, example);
+        << stoker::config::ComponentPage(component, example, notes);
   }
   return 0;
 }

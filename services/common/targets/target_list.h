@@ -28,6 +28,9 @@ class TargetList {
     bool synced = false;
   };
 
+  // From now on, of targets that are removed.
+  void SetLinger(absl::Duration linger) { linger_ = linger; }
+
   // A new stream begins. What the old one told stays until the new one is synced.
   void BeginStream();
 
@@ -69,7 +72,7 @@ class TargetList {
   void ForgetOlderStreams(absl::Duration now);
   void DropFirstRemoval();
 
-  const absl::Duration linger_;
+  absl::Duration linger_;
   Entries entries_;
   // In the order of their ends. One whose target came back is void.
   std::deque<Removal> lingering_;

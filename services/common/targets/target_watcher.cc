@@ -41,6 +41,11 @@ model::TargetVector TargetWatcher::Targets() {
   return list_.Targets();
 }
 
+void TargetWatcher::SetLinger(absl::Duration linger) {
+  absl::MutexLock lock(&mutex_);
+  list_.SetLinger(linger);
+}
+
 TargetWatcher::State TargetWatcher::state() const {
   absl::MutexLock lock(&mutex_);
   State state = state_;

@@ -49,6 +49,9 @@ class TargetWatcher {
   // The list now: what discovery told last, and what lingers.
   [[nodiscard]] model::TargetVector Targets();
 
+  // Of targets that are removed from now on.
+  void SetLinger(absl::Duration linger);
+
   struct State {
     // The last stream's end; OK while one runs.
     absl::Status status;
