@@ -6,8 +6,9 @@
 
 /* Of what is read of a thread's state, a frame, a code object: no member lies further on. */
 #define STOKER_PYTHON_READ_BYTES 256
-/* Ranges of a process' text that are its evaluation loop: the function, and its cold part. */
-#define STOKER_PYTHON_LOOPS 4
+/* Ranges of a process' text that are its evaluation loop: the function and its cold part; or the
+ * calls by which it is entered. */
+#define STOKER_PYTHON_LOOPS 16
 
 /* How the frames of one run of the evaluation loop are told from those of its callers. */
 enum stoker_python_frames {
@@ -72,5 +73,10 @@ struct stoker_python {
   __u64 runtime;
   __u64 code_type;
   struct stoker_python_loop loops[STOKER_PYTHON_LOOPS];
+  /* True: `loops` are calls, each of the first of a row of functions that jump to one another, an
+   * instruction of Python each (3.14, where it is made with tail calls). What such a call returns
+   * from is a part of the loop, too. */
+  __u32 is_called;
+  __u32 unused;
   struct stoker_python_layout layout;
 };

@@ -15,6 +15,7 @@
 #include "bpf/shared/interpreter_frame.h"
 #include "bpf/shared/python.h"
 #include "bpf/shared/records.h"
+#include "bpf/shared/unwind_memory.h"
 
 /* Threads that are looked at to find one's state, and states that one thread may have: one for each
  * interpreter that it is in. */
@@ -57,13 +58,16 @@ struct stoker_python_walk {
   /* The frame that is looked at, and what follows the run's frames. */
   __u64 frame;
   __u64 after;
-  /* The instruction that the frames stand for, its place in the sample's user part, its stack. */
-  __u64 native;
+  /* The native frames that the frames stand for, one or two, their place in the sample's user part,
+   * and the stack of the last. */
+  __u64 native[2];
+  __u32 natives;
   __u32 place;
   __u32 words;
   __u64 stack_low;
   __u64 stack_high;
   __u32 looks;
+  __u32 unused2;
   /* Frames of Python that the sample has. */
   __u32 shown;
   /* True: the process has Python; the frame that the walk was at is of the evaluation loop; the
@@ -269,9 +273,9 @@ static inline int stoker_python_leave(struct stoker_walk* walk, enum stoker_pyth
   }
   if (python->words == 0) {
     __u32 index = (__u32)sample->kernel_frames + python->place;
-    if (index < STOKER_MAX_KERNEL_FRAMES + STOKER_MAX_USER_FRAMES) {
-      sample->frames[index] = python->native;
-    }
+    if (index >= STOKER_MAX_KERNEL_FRAMES + STOKER_MAX_USER_FRAMES - 1) return 0;
+    sample->frames[index] = python->native[0];
+    if (python->natives > 1) sample->frames[index + 1] = python->native[1];
     return 0;
   }
   sample->user_frames = (__u16)(python->place + python->words);

@@ -352,9 +352,20 @@ static inline void stoker_begin(stoker_tables tables, struct stoker_walk* walk) 
 /* The frame that was just added is of Python's evaluation loop. */
 static inline void stoker_enter_loop(struct stoker_walk* walk) {
   struct stoker_python_walk* python = &walk->python;
+  __u32 place = walk->sample.user_frames - 1;
+  __u32 index = (__u32)walk->sample.kernel_frames + place;
   python->in_loop = 1;
-  python->native = walk->registers.ip;
-  python->place = walk->sample.user_frames - 1;
+  python->native[0] = walk->registers.ip;
+  python->natives = 1;
+  if (python->process.is_called && place > 0 && index > 0 &&
+      index < STOKER_MAX_KERNEL_FRAMES + STOKER_MAX_USER_FRAMES &&
+      !(walk->sample.frames[index - 1] & STOKER_INTERPRETED)) {
+    python->native[1] = python->native[0];
+    python->native[0] = walk->sample.frames[index - 1];
+    python->natives = 2;
+    place--;
+  }
+  python->place = place;
   python->stack_low = walk->registers.value[STOKER_REGISTER_SP];
 }
 

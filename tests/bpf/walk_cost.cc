@@ -1,7 +1,8 @@
 // Prints what a stack of each depth costs the walker and, of the same stack, the kernel's own walk
-// by frame pointers (bpf_get_stack), by the kernel's count of run time.
+// by frame pointers (bpf_get_stack), by the kernel's count of run time; and of Pythons what each
+// frame of Python adds.
 //
-//   walk_cost PROGRAM      PROGRAM: tests/fixtures/parked_framed
+//   walk_cost PROGRAM [SCRIPT PYTHON...]      tests/fixtures/parked_framed, parked_python.py
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -65,6 +66,51 @@ std::uint64_t Stat(const cpu_sampler_bpf& walker, std::uint32_t key) {
   return sum;
 }
 
+cpu_sampler_bpf* LoadWalker(const LiveUnwinder& live) {
+  cpu_sampler_bpf* walker = cpu_sampler_bpf__open();
+  bpf_map__reuse_fd(walker->maps.unwind_parts, live.memory().parts_fd());
+  bpf_map__reuse_fd(walker->maps.unwind_rules, live.memory().rules_fd());
+  bpf_map__reuse_fd(walker->maps.unwind_processes, live.memory().processes_fd());
+  if (cpu_sampler_bpf__load(walker) != 0) std::exit(1);
+  return walker;
+}
+
+// A stack of a Python: nanoseconds, and its frames.
+struct PythonCost {
+  double ns = 0;
+  double python_frames = 0;
+  double native_frames = 0;
+};
+
+PythonCost MeasurePython(const char* python, const char* script, int depth, LiveUnwinder& live) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    // What it says of its frames is not asked for here.
+    if (std::freopen("/dev/null", "w", stdout) == nullptr) _exit(127);
+    execl(python, python, "-IS", script, "depth", std::to_string(depth).c_str(), nullptr);
+    _exit(127);
+  }
+  live.Run(absl::Seconds(3));
+  cpu_sampler_bpf* walker = LoadWalker(live);
+  PythonCost cost{.ns = Measure(walker->progs.on_cpu, pid)};
+  const std::uint64_t walks = Stat(*walker, STOKER_STAT_WALKS);
+  cost.python_frames = Per(Stat(*walker, STOKER_STAT_PYTHON_FRAMES), walks);
+  cost.native_frames = Per(Stat(*walker, STOKER_STAT_WALKED_FRAMES), walks) - cost.python_frames;
+  cpu_sampler_bpf__destroy(walker);
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+  return cost;
+}
+
+void ComparePython(const char* python, const char* script, LiveUnwinder& live) {
+  const PythonCost few = MeasurePython(python, script, 10, live);
+  const PythonCost many = MeasurePython(python, script, 300, live);
+  std::printf("| %s | %.0f | %.0f | %.0f | %.0f | %.0f | %.0f | %.0f |\n", python,
+              few.python_frames, few.native_frames, few.ns, many.python_frames, many.native_frames,
+              many.ns, (many.ns - few.ns) / (many.python_frames - few.python_frames));
+  std::fflush(stdout);
+}
+
 // The line of one depth.
 void Compare(const char* program, int depth, LiveUnwinder& live) {
   const pid_t pid = fork();
@@ -74,12 +120,9 @@ void Compare(const char* program, int depth, LiveUnwinder& live) {
   }
   // Its tables come.
   live.Run(absl::Seconds(3));
-  cpu_sampler_bpf* walker = cpu_sampler_bpf__open();
-  bpf_map__reuse_fd(walker->maps.unwind_parts, live.memory().parts_fd());
-  bpf_map__reuse_fd(walker->maps.unwind_rules, live.memory().rules_fd());
-  bpf_map__reuse_fd(walker->maps.unwind_processes, live.memory().processes_fd());
+  cpu_sampler_bpf* walker = LoadWalker(live);
   frame_pointer_walk_bpf* frame_pointers = frame_pointer_walk_bpf__open_and_load();
-  if (cpu_sampler_bpf__load(walker) != 0 || frame_pointers == nullptr) std::exit(1);
+  if (frame_pointers == nullptr) std::exit(1);
   const double ours = Measure(walker->progs.on_cpu, pid);
   const double theirs = Measure(frame_pointers->progs.walk, pid);
   const double our_frames =
@@ -104,7 +147,7 @@ int main(int argc, char** argv) {
                {stoker::ebpf::unwind::kTableJob, stoker::ebpf::unwind::TableJob},
                {stoker::ebpf::kPythonRuntimeJob, stoker::ebpf::PythonRuntimeJob}});
   }
-  if (argc != 2) return 2;
+  if (argc < 2) return 2;
   const int stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
   auto live =
       LiveUnwinder::Start(kRate, "/tmp/stoker-walk-cost-tables",
@@ -114,6 +157,12 @@ int main(int argc, char** argv) {
       "| calls | frames | ns | ns a frame | frames of bpf_get_stack | ns | ns a frame | ratio |\n"
       "|---|---|---|---|---|---|---|---|\n");
   for (const int depth : {15, 110, 900}) Compare(argv[1], depth, **live);
+  if (argc > 3) {
+    std::printf(
+        "| python | frames of Python | native | ns | frames of Python | native | ns | ns a frame "
+        "more |\n|---|---|---|---|---|---|---|---|\n");
+  }
+  for (int i = 3; i < argc; ++i) ComparePython(argv[i], argv[2], **live);
   close(stats);
   return 0;
 }

@@ -51,13 +51,14 @@ class OffCpuSampler final : public Sampler {
     off_cpu_bpf__destroy(skeleton_);
   }
 
-  absl::Status Load(double threshold, const walker::BpfMemory& memory) {
+  absl::Status Load(const SamplerKind& kind, const walker::BpfMemory& memory) {
     LogLibbpf();
     skeleton_ = off_cpu_bpf__open();
     if (skeleton_ == nullptr) return ErrnoError(errno, "open the BPF object");
     const auto& maps = skeleton_->maps;
     STOKER_RETURN_IF_ERROR(ShareUnwindMaps(maps, memory));
-    skeleton_->rodata->threshold = Scaled(threshold);
+    skeleton_->rodata->threshold = Scaled(kind.off_cpu_threshold);
+    skeleton_->rodata->walk_python = kind.python;
     skeleton_->rodata->has_previous_state = HasPreviousState();
     const int cpus = libbpf_num_possible_cpus();
     bpf_map__set_max_entries(maps.records, kRingBytes);
@@ -121,11 +122,11 @@ class OffCpuSampler final : public Sampler {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Sampler>> StartOffCpuSampler(double threshold,
+absl::StatusOr<std::unique_ptr<Sampler>> StartOffCpuSampler(const SamplerKind& kind,
                                                             walker::BpfMemory& memory) {
   STOKER_RETURN_IF_ERROR(CheckKernelSupport());
   auto sampler = std::make_unique<OffCpuSampler>();
-  STOKER_RETURN_IF_ERROR(sampler->Load(threshold, memory));
+  STOKER_RETURN_IF_ERROR(sampler->Load(kind, memory));
   STOKER_RETURN_IF_ERROR(sampler->Attach());
   return sampler;
 }

@@ -8,9 +8,9 @@
 
 namespace stoker::ebpf {
 
-// Loads and attaches the programs of bpf/off_cpu.bpf.c. `threshold`: the most that a wait is
-// sampled with, above 0 and at most 1. As Sampler::Start.
-absl::StatusOr<std::unique_ptr<Sampler>> StartOffCpuSampler(double threshold,
+// Loads and attaches the programs of bpf/off_cpu.bpf.c, of a kind that has a threshold. As
+// Sampler::Start.
+absl::StatusOr<std::unique_ptr<Sampler>> StartOffCpuSampler(const SamplerKind& kind,
                                                             walker::BpfMemory& memory);
 
 }  // namespace stoker::ebpf

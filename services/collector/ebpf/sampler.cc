@@ -46,10 +46,11 @@ class BpfSampler final : public Sampler {
     cpu_sampler_bpf__destroy(skeleton_);
   }
 
-  absl::Status Load(const walker::BpfMemory& memory) {
+  absl::Status Load(const walker::BpfMemory& memory, bool python) {
     LogLibbpf();
     skeleton_ = cpu_sampler_bpf__open();
     if (skeleton_ == nullptr) return ErrnoError(errno, "open the BPF object");
+    skeleton_->rodata->walk_python = python;
     STOKER_RETURN_IF_ERROR(ShareUnwindMaps(skeleton_->maps, memory));
     if (cpu_sampler_bpf__load(skeleton_) != 0) {
       return ErrnoError(errno, "the kernel refuses the BPF programs");
@@ -105,10 +106,10 @@ class BpfSampler final : public Sampler {
 
 absl::StatusOr<std::unique_ptr<Sampler>> Sampler::Start(const SamplerKind& kind,
                                                         walker::BpfMemory& memory) {
-  if (kind.off_cpu()) return StartOffCpuSampler(kind.off_cpu_threshold, memory);
+  if (kind.off_cpu()) return StartOffCpuSampler(kind, memory);
   STOKER_RETURN_IF_ERROR(CheckKernelSupport());
   auto sampler = std::make_unique<BpfSampler>();
-  STOKER_RETURN_IF_ERROR(sampler->Load(memory));
+  STOKER_RETURN_IF_ERROR(sampler->Load(memory, kind.python));
   STOKER_RETURN_IF_ERROR(sampler->Attach(kind.rate));
   return sampler;
 }

@@ -76,6 +76,8 @@ struct SamplerKind {
   int rate = 0;
   // The most that a wait is sampled with, 0 to 1.
   double off_cpu_threshold = 0;
+  // Whether Python's frames are told from those of its interpreter.
+  bool python = true;
   auto operator<=>(const SamplerKind&) const = default;
 };
 

@@ -22,8 +22,10 @@ struct ComponentSettings {
 
   // What takes its samples.
   [[nodiscard]] SamplerKind sampler() const {
-    return off_cpu ? SamplerKind::OffCpu(arguments.off_cpu_threshold)
-                   : SamplerKind(arguments.sample_rate);
+    SamplerKind kind = off_cpu ? SamplerKind::OffCpu(arguments.off_cpu_threshold)
+                               : SamplerKind(arguments.sample_rate);
+    kind.python = arguments.python_enabled;
+    return kind;
   }
   // Tells it from all others; the id of what makes CPU profiles.
   [[nodiscard]] std::string key() const { return off_cpu ? id + ".offcpu" : id; }

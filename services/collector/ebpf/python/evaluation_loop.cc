@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include <elf.h>
+
 #include "services/collector/ebpf/unwind/elf_rows.h"
 #include "services/collector/ebpf/unwind/loaded_bytes.h"
 
@@ -38,7 +40,46 @@ std::vector<std::uint64_t> JumpTargets(std::string_view code, std::uint64_t star
   return targets;
 }
 
+// call *disp32(, register, 8): ff /2 with a SIB byte that has no base.
+constexpr std::size_t kTableCallBytes = 7;
+std::optional<std::uint32_t> TableOfCall(std::string_view code, std::size_t at) {
+  if (at + kTableCallBytes > code.size()) return std::nullopt;
+  if (code[at] != '\xff' || code[at + 1] != '\x14') return std::nullopt;
+  if ((static_cast<unsigned char>(code[at + 2]) & 0xc7) != 0xc5) return std::nullopt;
+  std::uint32_t table = 0;
+  std::memcpy(&table, code.data() + at + 3, sizeof table);
+  return table;
+}
+
+constexpr std::uint64_t kMaxTextBytes = std::uint64_t{256} << 20;
+constexpr std::size_t kMaxCalls = 16;
+
 }  // namespace
+
+std::vector<CodeRange> FindLoopCalls(const elf::ByteSource& source, const elf::ElfFile& file,
+                                     const CodeRange& function) {
+  if (function.bytes > kMaxFunctionBytes) return {};
+  const auto code = unwind::ReadLoaded(source, file, function.start, function.bytes);
+  if (!code) return {};
+  std::optional<std::uint32_t> table;
+  for (std::size_t at = 0; at < code->size() && !table; ++at) table = TableOfCall(*code, at);
+  if (!table) return {};
+  std::vector<CodeRange> calls;
+  for (const elf::Segment& segment : file.segments) {
+    if (segment.type != PT_LOAD || (segment.flags & PF_X) == 0) continue;
+    if (segment.file_size > kMaxTextBytes) return {};
+    const auto text = source.Read(segment.offset, segment.file_size);
+    if (!text.ok()) return {};
+    for (std::size_t at = text->find("\xff\x14"); at != text->npos;
+         at = text->find("\xff\x14", at + 1)) {
+      if (TableOfCall(*text, at) != table) continue;
+      if (calls.size() >= kMaxCalls) return {};
+      calls.push_back({segment.address + at, kTableCallBytes});
+    }
+  }
+  std::ranges::sort(calls);
+  return calls;
+}
 
 std::vector<CodeRange> FindColdParts(const elf::ByteSource& source, const elf::ElfFile& file,
                                      const CodeRange& function) {

@@ -21,4 +21,10 @@ struct CodeRange {
 std::vector<CodeRange> FindColdParts(const elf::ByteSource& source, const elf::ElfFile& file,
                                      const CodeRange& function);
 
+// The calls by which `function`, and whatever it is inlined into, enters an evaluation loop that is
+// made of functions that jump to one another: call *TABLE(, register, 8), all of one table, in a
+// program that is not relocated. Ascending; none when it is not made so, or there are too many.
+std::vector<CodeRange> FindLoopCalls(const elf::ByteSource& source, const elf::ElfFile& file,
+                                     const CodeRange& function);
+
 }  // namespace stoker::ebpf

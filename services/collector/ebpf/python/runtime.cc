@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::uint64_t kMaxStringBytes = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMaxConstantBytes = std::uint64_t{64} << 20;
+// A loop that is one function has tens of thousands of bytes.
+constexpr std::uint64_t kMinLoopBytes = 4096;
 constexpr std::string_view kLoopName = "_PyEval_EvalFrameDefault";
 constexpr std::string_view kRuntimeName = "_PyRuntime";
 
@@ -125,10 +127,26 @@ absl::StatusOr<std::uint16_t> FindVersion(const elf::ByteSource& source, const e
   return static_cast<std::uint16_t>(0x0300 | *minors.begin());
 }
 
+void AddLoops(const std::vector<CodeRange>& loops, PythonRuntimeAnswer& answer) {
+  for (const CodeRange& range : loops) {
+    answer.add_loop_start(range.start);
+    answer.add_loop_bytes(range.bytes);
+  }
+}
+
 absl::Status FindLoops(const elf::ByteSource& source, const elf::ElfFile& file, Symbols& symbols,
                        PythonRuntimeAnswer& answer) {
   if (symbols.loop.bytes == 0) {
     return FailedPrecondition("a Python whose evaluation loop no symbol tells");
+  }
+  if (symbols.loop.bytes < kMinLoopBytes) {
+    const std::vector<CodeRange> calls = FindLoopCalls(source, file, symbols.loop);
+    if (calls.empty()) {
+      return FailedPrecondition("a Python made of tail calls whose entries were not found");
+    }
+    answer.set_is_called(true);
+    AddLoops(calls, answer);
+    return absl::OkStatus();
   }
   std::vector<CodeRange> loops = {symbols.loop};
   if (symbols.cold.empty() && file.FindSection(".symtab") == nullptr) {
@@ -138,10 +156,7 @@ absl::Status FindLoops(const elf::ByteSource& source, const elf::ElfFile& file, 
   // Of more than there is room for, the smallest are left out.
   std::ranges::sort(loops, std::greater(), &CodeRange::bytes);
   if (loops.size() > STOKER_PYTHON_LOOPS) loops.resize(STOKER_PYTHON_LOOPS);
-  for (const CodeRange& range : loops) {
-    answer.add_loop_start(range.start);
-    answer.add_loop_bytes(range.bytes);
-  }
+  AddLoops(loops, answer);
   return absl::OkStatus();
 }
 
@@ -201,6 +216,7 @@ absl::StatusOr<std::shared_ptr<const PythonRuntime>> ToRuntime(const PythonRunti
   }
   runtime->walk.runtime = answer.runtime();
   runtime->walk.code_type = answer.code_type();
+  runtime->walk.is_called = answer.is_called() ? 1 : 0;
   const int loops = std::min(
       {answer.loop_start_size(), answer.loop_bytes_size(), static_cast<int>(STOKER_PYTHON_LOOPS)});
   for (int i = 0; i < loops; ++i) {
