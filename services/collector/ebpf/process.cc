@@ -111,9 +111,10 @@ class Parts {
     STOKER_RETURN_IF_ERROR(status);
     SayUnbuilt(settings);
     // A changed component leaves its spool to its next run.
-    std::erase_if(ended, [](const auto& running) {
-      if (running->has_spool()) running->End(absl::InfinitePast(), "removed");
-      return running->has_spool();
+    std::erase_if(ended, [&](const auto& running) {
+      if (!running->has_spool() || IsGone(*running, settings)) return false;
+      running->End(absl::InfinitePast(), "removed");
+      return true;
     });
     thread_.Run([&] {
       for (const auto& [id, running] : components_) {
@@ -121,8 +122,19 @@ class Parts {
       }
     });
     const absl::Time deadline = absl::Now() + kGrace;
-    for (const auto& running : ended) running->End(deadline, "removed");
-    thread_.Run([&] { core_.HoldAudits(false); });
+    for (const auto& running : ended) {
+      running->End(deadline, "removed");
+      // On disk, and nobody's until the component comes back.
+      const std::uint64_t left = running->Leave();
+      if (left > 0) metrics_.stage.Drop("removed", left);
+    }
+    thread_.Run([&] {
+      for (const auto& running : ended) {
+        const ComponentSettings& gone = running->component().settings();
+        if (IsGone(*running, settings)) spools_opened_.erase(gone.key());
+      }
+      core_.HoldAudits(false);
+    });
     return absl::OkStatus();
   }
 
@@ -165,6 +177,12 @@ class Parts {
   }
 
  private:
+  // Whether no other run takes its place.
+  static bool IsGone(RunningComponent& running, const Settings& settings) {
+    return std::ranges::find(settings.components, running.component().settings().key(),
+                             &ComponentSettings::key) == settings.components.end();
+  }
+
   // On the collector's thread, as the next.
   void ReportHealth() {
     std::map<std::string, absl::Status> health;

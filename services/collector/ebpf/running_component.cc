@@ -153,6 +153,13 @@ void RunningComponent::End(absl::Time deadline, std::string_view reason) {
   queue.DropAll(reason);
 }
 
+std::uint64_t RunningComponent::Leave() {
+  stream_.reset();
+  std::uint64_t held = 0;
+  component_.queue().Audit([&held](std::uint64_t samples) { held = samples; });
+  return held;
+}
+
 bool RunningComponent::HasTargets() const { return watcher_->state().targets > 0; }
 
 bool RunningComponent::WantsSamples() const {

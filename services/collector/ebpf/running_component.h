@@ -55,10 +55,12 @@ class RunningComponent {
   // Takes them; the interval has just ended.
   void Update(const ComponentSettings& settings);
 
-  // Nothing more is taken; what the symbolizer has not acknowledged stays on disk for the next run,
-  // or, without a spool, gets until the deadline and is then dropped for `reason`.
+  // Nothing more is taken. What the symbolizer has not acknowledged by the deadline stays on disk
+  // for the next run, or, without a spool, is dropped for `reason`.
   void End(absl::Time deadline, std::string_view reason);
   [[nodiscard]] bool has_spool() const { return spool_ != nullptr; }
+  // Ends the stream, after End. How many samples stay on disk.
+  std::uint64_t Leave();
 
   [[nodiscard]] Component& component() { return component_; }
   [[nodiscard]] bool HasTargets() const;
