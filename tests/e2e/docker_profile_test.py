@@ -188,14 +188,15 @@ class DockerProfileTest(unittest.TestCase):
                 # A pod that comes later, of the other runtime.
                 cluster.pod("db-1", "containerd://" + ids["db"], labels={"app": "db"})
                 for pod, app in (("web-1", "web"), ("db-1", "db")):
-                    series = (f'ebpf/shop/app", namespace="shop", pod="{pod}", node="node-a", '
-                              f'container="app", app="{app}')
+                    series = f'ebpf/shop/app", namespace="shop", pod="{pod}", container="app", app="{app}'
                     stacks = wait_for(f"samples of {pod}", lambda: self.enough(pipeline, series), 120)
                     self.assertAlmostEqual(share(stacks, "main.work", "main.hot"), 0.70, delta=0.06)
                 store = pipeline.store
                 self.assertEqual(store.label_values("service_name"), ["ebpf/shop/app"])
                 self.assertEqual(sorted(store.label_values("pod")), ["db-1", "web-1"])
                 self.assertEqual(store.label_values("tier"), ["front"])
+                # The example's rule for it reads a label that pods have not.
+                self.assertEqual(store.label_values("node"), [])
 
     @staticmethod
     def enough(pipeline, name):
