@@ -169,9 +169,9 @@ bool IsSettled(stoker_stop stop) {
 // Samples of one process.
 class Watch {
  public:
-  explicit Watch(pid_t pid) {
+  explicit Watch(pid_t pid, const SamplerKind& kind = kRate) {
     auto live =
-        LiveUnwinder::Start(kRate, ::testing::TempDir() + "/tables",
+        LiveUnwinder::Start(kind, ::testing::TempDir() + "/tables",
                             [this, pid](const ProcessPtr& process, const RawSample& sample) {
                               if (sample.pid != static_cast<std::uint32_t>(pid)) return;
                               process_ = process;
@@ -317,6 +317,54 @@ INSTANTIATE_TEST_SUITE_P(Versions, PythonScribbleTest, ::testing::ValuesIn(Inter
                            return fmt::format("{}_{}_{}", one.param.version >> 8,
                                               one.param.version & 0xff, one.index);
                          });
+
+TEST(PythonStacks, StayNativeWhereTheyAreNotWanted) {
+  if (geteuid() != 0) GTEST_SKIP() << "BPF needs root";
+  ASSERT_FALSE(Interpreters().empty());
+  const Parked parked(Interpreters().back().path, "calls");
+  ASSERT_TRUE(parked.parked());
+  SamplerKind kind(kRate);
+  kind.python = false;
+  Watch watch(parked.pid(), kind);
+  const Stack stack =
+      watch.Find([](const Stack& found) { return found.stop == STOKER_STOP_COMPLETE; });
+  EXPECT_GT(stack.words.size(), 5u);
+  EXPECT_FALSE(HasPython(stack));
+}
+
+TEST(PythonStacks, OfPythonsThatStartAndEnd) {
+  if (geteuid() != 0) GTEST_SKIP() << "BPF needs root";
+  int with_python = 0;
+  int senseless = 0;
+  auto live = LiveUnwinder::Start(
+      kRate, ::testing::TempDir() + "/tables",
+      [&](const ProcessPtr& process, const RawSample& sample) {
+        if (process->python == nullptr) return;
+        // Words that are no frames are told of.
+        const Stack stack{{sample.user.begin(), sample.user.end()}, sample.stop};
+        with_python += HasPython(stack) ? 1 : 0;
+        senseless += sample.stop == STOKER_STOP_INTERPRETER_DATA ? 1 : 0;
+      });
+  ASSERT_TRUE(live.ok()) << live.status();
+  for (int turn = 0; turn < 2; ++turn) {
+    for (const Interpreter& python : Interpreters()) {
+      const pid_t pid = fork();
+      if (pid == 0) {
+        execl(python.path.c_str(), python.path.c_str(), "-c",
+              "import json, re, argparse, asyncio, unittest", nullptr);
+        _exit(127);
+      }
+      (*live)->Run(absl::Milliseconds(700));
+      kill(pid, SIGKILL);
+      waitpid(pid, nullptr, 0);
+    }
+  }
+  (*live)->Stop();
+  std::printf("%d stacks with Python, %d senseless\n", with_python, senseless);
+  EXPECT_GT(with_python, 20);
+  // The interpreter changes what is read while it is read; seldom.
+  EXPECT_LE(senseless * 20, with_python);
+}
 
 }  // namespace
 }  // namespace stoker::ebpf
