@@ -33,10 +33,13 @@ class BatchBuilderTest : public ::testing::Test {
   }
 
   // The stack's frames as a reader of the stream has them.
-  std::vector<std::string> Frames(const std::vector<__u64>& user) {
+  std::vector<std::string> Frames(const std::vector<__u64>& user,
+                                  const BatchBuilder::Options& options = {}) {
     KernelSymbols kernel;
-    BatchBuilder builder(kernel, "", {});
-    builder.Add(target_, {.process = process_, .image = process_->image, .user = user, .count = 1});
+    BatchBuilder builder(kernel, "", options);
+    const StackCounter::Stack stack = {
+        .process = process_, .image = process_->image, .user = user, .count = 1};
+    EXPECT_TRUE(builder.Add(target_, stack));
     std::vector<Batch> batches = builder.Take();
     batches.at(0).message.set_sequence(1);
     const auto decoded = wire::RawStackDecoder().Decode(batches[0].message);
@@ -76,6 +79,15 @@ TEST_F(BatchBuilderTest, PythonInnermost) {
   Push(stack, kCode, 5, 0);
   stack.push_back(0x2020);
   EXPECT_THAT(Frames(stack), ElementsAre("[python] Outer.work a.py:5", "/memory 2020 return"));
+}
+
+// One of several components, the others of which have them.
+TEST_F(BatchBuilderTest, WithoutPython) {
+  std::vector<__u64> stack = {0x1010};
+  Push(stack, kCode, 5, 0);
+  stack.push_back(0x2020);
+  EXPECT_THAT(Frames(stack, {.python_frames = false}),
+              ElementsAre("/memory 1010", "/memory 2020 return"));
 }
 
 TEST_F(BatchBuilderTest, FramesWithoutNamesSayWhy) {
