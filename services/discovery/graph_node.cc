@@ -1,5 +1,7 @@
 #include "services/discovery/graph_node.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace stoker::discovery {
@@ -101,57 +103,53 @@ RelabelNode::RelabelNode(const RelabelComponent& definition)
 bool RelabelNode::Redefine(const Plan::Component& definition) {
   const auto* relabel = std::get_if<RelabelComponent>(&definition);
   if (relabel == nullptr) return false;
-  if (relabel->rules != rules_) relabelled_.clear();
+  if (relabel->rules != rules_) {
+    from_ = std::make_shared<model::TargetVector>();
+    to_.clear();
+  }
   rules_ = relabel->rules;
   relabeler_ = relabel->relabeler;
   input_.Replace(relabel->targets);
   return true;
 }
 
-RelabelNode::Relabelled RelabelNode::Relabel(const model::TargetPtr& target) const {
+model::TargetPtr RelabelNode::Relabel(const model::TargetPtr& target) const {
   model::Labels labels = target->labels;
-  if (!relabeler_->Apply(labels)) return {target, nullptr};
-  if (labels == target->labels) return {target, target};
-  // A copy: the room in which the labels grew would take as much again.
-  return {target, std::make_shared<const model::Target>(model::Target{
-                      target->id, model::Labels(labels), target->process_start_ticks})};
+  if (!relabeler_->Apply(labels)) return nullptr;
+  if (labels == target->labels) return target;
+  return std::make_shared<const model::Target>(
+      model::Target{target->id, std::move(labels), target->process_start_ticks});
 }
 
-void RelabelNode::Follow(const model::TargetVector& input) {
-  const std::size_t before = relabelled_.size();
-  std::vector<std::size_t> open;
-  for (std::size_t i = 0; i < input.size(); ++i) {
-    if (i >= before || relabelled_[i].from != input[i]) open.push_back(i);
-  }
+void RelabelNode::Follow(const List& input) {
+  const model::TargetVector& old = *from_;
+  const model::TargetVector& now = *input;
   // What moved is found among those that do not stand where they stood.
-  std::unordered_map<const model::Target*, Relabelled> moved;
-  const auto move = [&](std::size_t i) {
-    Relabelled& old = relabelled_[i];
-    const model::Target* const key = old.from.get();
-    moved.emplace(key, std::move(old));
-  };
-  for (const std::size_t i : open) {
-    if (i < before) move(i);
+  std::unordered_map<const model::Target*, model::TargetPtr> moved;
+  std::vector<std::size_t> open;
+  for (std::size_t i = 0; i < std::max(old.size(), now.size()); ++i) {
+    if (i < old.size() && i < now.size() && old[i] == now[i]) continue;
+    if (i < old.size()) moved.emplace(old[i].get(), std::move(to_[i]));
+    if (i < now.size()) open.push_back(i);
   }
-  for (std::size_t i = input.size(); i < before; ++i) move(i);
-  relabelled_.resize(input.size());
+  to_.resize(now.size());
   for (const std::size_t i : open) {
-    const auto old = moved.find(input[i].get());
-    relabelled_[i] = old == moved.end() ? Relabel(input[i]) : old->second;
+    const auto known = moved.find(now[i].get());
+    to_[i] = known == moved.end() ? Relabel(now[i]) : known->second;
   }
+  from_ = input;
 }
 
 void RelabelNode::Update(NodeInputs& inputs) {
   const TargetOutput& input = input_.Update(inputs);
   if (input.version == input_version_) return;
   input_version_ = input.version;
-  Follow(*input.targets);
+  Follow(input.targets);
   model::TargetVector targets;
-  targets.reserve(relabelled_.size());
-  for (const Relabelled& one : relabelled_) {
-    if (one.to != nullptr) targets.push_back(one.to);
-  }
-  dropped_ = relabelled_.size() - targets.size();
+  targets.reserve(to_.size());
+  std::copy_if(to_.begin(), to_.end(), std::back_inserter(targets),
+               [](const model::TargetPtr& target) { return target != nullptr; });
+  dropped_ = to_.size() - targets.size();
   Publish(std::move(targets), input.ready, input.status, inputs);
 }
 

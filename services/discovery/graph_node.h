@@ -102,20 +102,19 @@ class RelabelNode final : public GraphNode {
   [[nodiscard]] std::size_t dropped() const override { return dropped_; }
 
  private:
-  struct Relabelled {
-    model::TargetPtr from;
-    // Null: dropped.
-    model::TargetPtr to;
-  };
-  [[nodiscard]] Relabelled Relabel(const model::TargetPtr& target) const;
-  // Brings `relabelled_` in step with the input. What stands where it stood costs next to nothing.
-  void Follow(const model::TargetVector& input);
+  using List = std::shared_ptr<const model::TargetVector>;
+
+  // Null where the rules drop it.
+  [[nodiscard]] model::TargetPtr Relabel(const model::TargetPtr& target) const;
+  // Brings `to_` in step with the input. What stands where it stood costs next to nothing.
+  void Follow(const List& input);
 
   ExpressionValue input_;
   std::vector<config::RelabelRule> rules_;
   std::shared_ptr<const relabel::Relabeler> relabeler_;
-  // In the order of the input.
-  std::vector<Relabelled> relabelled_;
+  // The input that was followed last, and what became of each of its targets.
+  List from_ = std::make_shared<model::TargetVector>();
+  model::TargetVector to_;
   std::uint64_t input_version_ = 0;
   std::size_t dropped_ = 0;
 };

@@ -85,10 +85,10 @@ class LoadPlanTest : public ::testing::Test {
     std::string text;
     for (const model::TargetPtr& target : *output.targets) {
       model::Labels labels;
-      for (const model::Label& label : target->labels) {
+      for (const model::LabelView label : target->labels) {
         if (!own || !label.name.starts_with("__")) labels.Set(label.name, label.value);
       }
-      text += target->id + " " + labels.ToString() + "\n";
+      text += std::string(target->id.view()) + " " + labels.ToString() + "\n";
     }
     return text;
   }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "services/common/model/label_editor.h"
 #include "services/common/procfs/container_id.h"
 
 namespace stoker::discovery {
@@ -68,7 +69,12 @@ ProcessTargets::Made ProcessTargets::MakeOne(std::shared_ptr<const HostProcess> 
   std::optional<model::Labels> labels = ProcessLabels(*made.process, arguments_);
   if (!labels) return made;
   if (made.joined != nullptr) {
-    for (const model::Label& label : made.joined->labels) labels->Set(label.name, label.value);
+    // Theirs win over its own.
+    model::LabelEditor editor(made.joined->labels);
+    for (const model::LabelView label : *labels) {
+      if (editor.Get(label.name).empty()) editor.Set(label.name, label.value);
+    }
+    labels = editor.Make();
   }
   const procfs::ProcessKey& key = made.process->process.key;
   made.target = std::make_shared<const model::Target>(model::Target{

@@ -29,9 +29,9 @@ WatchResponse ToProto(const TargetChange& change) {
   for (const auto& [id, target] : change.upsert) {
     target::v1::Target& proto = *response.add_upsert();
     proto = wire::ToProto(*target);
-    proto.set_id(id);
+    proto.set_id(id.view().data(), id.size());
   }
-  for (const std::string& id : change.remove) response.add_remove(id);
+  for (const model::Text& id : change.remove) response.add_remove(id.view().data(), id.size());
   response.set_synced(change.synced);
   return response;
 }

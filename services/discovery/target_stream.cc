@@ -15,7 +15,7 @@ constexpr std::size_t kMaxPartBytes = 1 << 20;
 std::size_t WireBytes(const model::Target& target) {
   constexpr std::size_t kPerField = 6;
   std::size_t bytes = target.id.size() + 3 * kPerField;
-  for (const model::Label& label : target.labels) {
+  for (const model::LabelView label : target.labels) {
     bytes += label.name.size() + label.value.size() + kPerField;
   }
   return bytes;
@@ -48,7 +48,7 @@ std::optional<TargetChange> TargetStream::Take(absl::Duration now) {
   return change;
 }
 
-void TargetStream::Queue(std::string id, model::TargetPtr target, std::size_t& bytes) {
+void TargetStream::Queue(model::Text id, model::TargetPtr target, std::size_t& bytes) {
   const std::size_t size = WireBytes(*target);
   if (parts_.empty() || bytes + size > kMaxPartBytes) {
     parts_.emplace_back();
@@ -84,7 +84,7 @@ bool TargetStream::CompareChanged() {
     told = target;
     if (!same) Queue(target->id, target, bytes);
   }
-  std::vector<std::string> removed;
+  std::vector<model::Text> removed;
   for (const std::string_view id : gone) {
     if (come.contains(id)) continue;
     removed.emplace_back(id);
@@ -100,25 +100,27 @@ bool TargetStream::CompareChanged() {
 void TargetStream::Compare() {
   pending_ = false;
   if (CompareChanged()) return;
-  std::unordered_map<std::string, model::TargetPtr> list;
+  std::unordered_map<model::Text, model::TargetPtr> list;
   std::unordered_map<std::string_view, int> repeated;
   list.reserve(list_->size());
   std::size_t bytes = 0;
   for (const model::TargetPtr& target : *list_) {
-    std::string id = target->id;
-    while (list.contains(id)) id = fmt::format("{}#{}", target->id, ++repeated[target->id] + 1);
+    model::Text id = target->id;
+    while (list.contains(id)) {
+      id = fmt::format("{}#{}", target->id.view(), ++repeated[target->id] + 1);
+    }
     const auto told = told_.find(id);
     const bool same = told != told_.end() && (told->second == target || *told->second == *target);
     if (!same) Queue(id, target, bytes);
     list.emplace(std::move(id), target);
   }
-  std::vector<std::string> removed;
+  std::vector<model::Text> removed;
   for (const auto& [id, target] : told_) {
     if (!list.contains(id)) removed.push_back(id);
   }
   // While a source behind the list has not spoken, what it gave before must not vanish.
   if (!ready_) {
-    for (const std::string& id : removed) list.emplace(id, told_.at(id));
+    for (const model::Text& id : removed) list.emplace(id, told_.at(id));
     removed.clear();
   }
   const bool becomes_synced = ready_ && !synced_;

@@ -4,7 +4,6 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -19,8 +18,8 @@ namespace stoker::discovery {
 // A change of a list as one message tells it.
 struct TargetChange {
   // Ids are unique within the stream: of equal ones of a list the second is "<id>#2".
-  std::vector<std::pair<std::string, model::TargetPtr>> upsert;
-  std::vector<std::string> remove;
+  std::vector<std::pair<model::Text, model::TargetPtr>> upsert;
+  std::vector<model::Text> remove;
   bool synced = false;
   bool operator==(const TargetChange&) const = default;
 };
@@ -50,14 +49,14 @@ class TargetStream {
   // The same where few places of the list changed since it was told whole: what did not change
   // costs next to nothing. False where it cannot be done so; nothing has happened then.
   bool CompareChanged();
-  void Queue(std::string id, model::TargetPtr target, std::size_t& bytes);
+  void Queue(model::Text id, model::TargetPtr target, std::size_t& bytes);
 
   std::shared_ptr<const model::TargetVector> list_;
   bool ready_ = false;
   std::uint64_t version_ = 0;
   // The list was offered and not yet compared with what was told.
   bool pending_ = false;
-  std::unordered_map<std::string, model::TargetPtr> told_;
+  std::unordered_map<model::Text, model::TargetPtr> told_;
   // The list that `told_` holds, without repeated ids; null where it holds something else.
   std::shared_ptr<const model::TargetVector> told_list_;
   std::deque<TargetChange> parts_;

@@ -5,7 +5,7 @@
 namespace stoker::discovery {
 namespace {
 
-using Ids = std::vector<std::string>;
+using Ids = std::vector<model::Text>;
 
 model::TargetPtr MakeTarget(std::string id, std::string value = "x") {
   return std::make_shared<const model::Target>(
@@ -21,7 +21,7 @@ class TargetStreamTest : public ::testing::Test {
   }
   static Ids Upserts(const TargetChange& change) {
     Ids ids;
-    for (const auto& [id, target] : change.upsert) ids.push_back(id);
+    for (const auto& [id, target] : change.upsert) ids.emplace_back(id);
     return ids;
   }
 

@@ -53,10 +53,10 @@ std::string WithName(std::string_view query, const std::string& name) {
 std::string PushBody(const PushTarget& target, profile::v1::Profile& profile) {
   push::v1::PushRequest request;
   push::v1::RawProfileSeries& series = *request.add_series();
-  for (const model::Label& label : PushLabels(profile.labels(), target.external_labels)) {
+  for (const model::LabelView label : PushLabels(profile.labels(), target.external_labels)) {
     types::v1::LabelPair& pair = *series.add_labels();
-    pair.set_name(label.name);
-    pair.set_value(label.value);
+    pair.set_name(label.name.data(), label.name.size());
+    pair.set_value(label.value.data(), label.value.size());
   }
   push::v1::RawSample& sample = *series.add_samples();
   sample.set_id(UuidText(profile.id()));

@@ -283,7 +283,7 @@ void ScrapeComponent::CountDifference(Running& running, std::size_t samples, std
 
 nlohmann::json ScrapeComponent::StateOf(const Running& running) const {
   nlohmann::json labels = nlohmann::json::object();
-  for (const model::Label& label : running.job.PublicLabels()) labels[label.name] = label.value;
+  for (const model::LabelView label : running.job.PublicLabels()) labels[label.name] = label.value;
   const bool scraped = running.last_scrape != absl::InfinitePast();
   const char* health = !scraped ? "unknown" : running.last_error.empty() ? "up" : "down";
   return {{"job", running.job.labels.Get("job")},

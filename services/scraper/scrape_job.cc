@@ -11,6 +11,7 @@
 
 #include "services/common/base/status.h"
 #include "services/common/base/utf8.h"
+#include "services/common/model/label_editor.h"
 #include "services/common/model/service_name.h"
 #include "services/scraper/scrape_url.h"
 
@@ -36,7 +37,7 @@ void SetIfEmpty(Labels& labels, std::string_view name, std::string_view value) {
   if (labels.Get(name).empty()) labels.Set(name, value);
 }
 
-bool IsPublic(const model::Label& label) { return !label.name.starts_with("__"); }
+bool IsPublic(std::string_view name) { return !name.starts_with("__"); }
 
 bool CountsFromStart(std::string_view type) {
   return type == "memory" || type == "block" || type == "mutex";
@@ -60,9 +61,10 @@ int DeltaSeconds(const PyroscopeScrape& arguments) {
 
 Parameters MakeParameters(const PyroscopeScrape& arguments, const Labels& labels, bool delta) {
   Parameters parameters = arguments.params;
-  for (const model::Label& label : labels) {
+  for (const model::LabelView label : labels) {
     if (!label.name.starts_with(kParameter)) continue;
-    std::vector<std::string>& values = parameters[label.name.substr(kParameter.size())];
+    std::vector<std::string>& values =
+        parameters[std::string(label.name.substr(kParameter.size()))];
     if (values.empty()) values.emplace_back();
     values.front() = label.value;
   }
@@ -85,7 +87,7 @@ absl::Duration Timeout(const PyroscopeScrape& arguments, const Parameters& param
 }
 
 absl::Status CheckValues(const Labels& labels) {
-  for (const model::Label& label : labels) {
+  for (const model::LabelView label : labels) {
     if (ToValidUtf8(label.value) != label.value) {
       return InvalidArgument("invalid label value for \"{}\": \"{}\"", label.name,
                              ToValidUtf8(label.value));
@@ -110,11 +112,11 @@ absl::Status Locate(Labels& labels) {
 }
 
 Labels SentLabels(const Labels& labels) {
-  std::vector<model::Label> sent;
-  std::ranges::copy_if(labels, std::back_inserter(sent), [](const model::Label& label) {
-    return IsPublic(label) || label.name == kName || label.name.starts_with(kMeta);
+  model::LabelEditor sent(labels);
+  sent.EraseIf([](std::string_view name) {
+    return !IsPublic(name) && name != kName && !name.starts_with(kMeta);
   });
-  return Labels(std::move(sent));
+  return sent.Make();
 }
 
 ScrapeJob MakeJob(const PyroscopeScrape& arguments, const std::string& type_name,
@@ -139,7 +141,7 @@ ScrapeJob MakeJob(const PyroscopeScrape& arguments, const std::string& type_name
 // What tells a target from another: where they were found does not.
 std::string TargetKey(const Labels& target) {
   std::string key;
-  for (const model::Label& label : target) {
+  for (const model::LabelView label : target) {
     if (label.name.starts_with(kMeta)) continue;
     key.append(label.name).push_back('\xff');
     key.append(label.value).push_back('\xff');
@@ -150,9 +152,9 @@ std::string TargetKey(const Labels& target) {
 }  // namespace
 
 Labels ScrapeJob::PublicLabels() const {
-  std::vector<model::Label> shown;
-  std::ranges::copy_if(labels, std::back_inserter(shown), IsPublic);
-  return Labels(std::move(shown));
+  model::LabelEditor shown(labels);
+  shown.EraseIf([](std::string_view name) { return !IsPublic(name); });
+  return shown.Make();
 }
 
 std::string ScrapeJob::Identity() const {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "services/common/base/status.h"
+#include "services/common/model/label_editor.h"
 #include "services/common/pprof/gzip.h"
 #include "services/common/pprof/reader.h"
 #include "services/common/pprof/utf8.h"
@@ -25,7 +26,7 @@ bool IsSpanLabel(std::string_view key) {
   return key == "span_id" || key == "trace_id" || key == "profile_id";
 }
 
-absl::Status CheckLabel(const Labels& all, const Label& label, const Limits& limits) {
+absl::Status CheckLabel(const Labels& all, model::LabelView label, const Limits& limits) {
   if (!pprof::IsUtf8(label.name) || !pprof::IsUtf8(label.value) || label.name.empty()) {
     return Reject("invalid_labels",
                   InvalidArgument("invalid labels '{}' with error: invalid label name or value",
@@ -50,7 +51,7 @@ absl::Status CheckLabels(const Labels& labels, const Limits& limits) {
                   InvalidArgument("profile series '{}' has {} label names; limit {}",
                                   labels.ToString(), labels.size(), limits.max_label_names));
   }
-  for (const Label& label : labels) {
+  for (const model::LabelView label : labels) {
     STOKER_RETURN_IF_ERROR(CheckLabel(labels, label, limits));
   }
   return absl::OkStatus();
@@ -58,7 +59,7 @@ absl::Status CheckLabels(const Labels& labels, const Limits& limits) {
 
 // godeltaprof sends deltas under a name of its own; wall-clock profilers that count CPU send
 // "wall".
-void RelabelName(Labels& labels, std::string_view sample_type) {
+void RelabelName(model::LabelEditor& labels, std::string_view sample_type) {
   constexpr std::string_view kDelta = "godeltaprof_";
   const std::string name(labels.Get("__name__"));
   if (name.starts_with(kDelta) && name.size() > kDelta.size()) {
@@ -70,7 +71,8 @@ void RelabelName(Labels& labels, std::string_view sample_type) {
   }
 }
 
-Labels StoredLabels(Labels labels, const pprof::Profile& profile, std::size_t type) {
+Labels StoredLabels(const Labels& pushed, const pprof::Profile& profile, std::size_t type) {
+  model::LabelEditor labels(pushed);
   const auto text = [&](std::uint32_t index) { return std::string(profile.strings[index]); };
   const pprof::Profile::ValueType& value = profile.sample_types[type];
   RelabelName(labels, text(value.type));
@@ -88,7 +90,7 @@ Labels StoredLabels(Labels labels, const pprof::Profile& profile, std::size_t ty
   for (const std::string_view name : {"__delta__", "__order__", "__session_id__"}) {
     labels.Erase(name);
   }
-  return labels;
+  return labels.Make();
 }
 
 absl::Status CheckSizes(const Labels& labels, const pprof::Profile& profile, const Limits& limits) {

@@ -27,7 +27,7 @@ std::string BlockBuilder::EncodeSeries(const std::vector<SeriesBounds>& series) 
   for (const SeriesBounds& one : series) {
     const auto labels = catalog_.Get(one.series);
     PutVarint(labels->size(), out);
-    for (const model::Label& label : *labels) {
+    for (const model::LabelView label : *labels) {
       PutVarint(label.name.size(), out);
       out += label.name;
       PutVarint(label.value.size(), out);

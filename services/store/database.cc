@@ -73,7 +73,7 @@ class Statement {
 
 std::string Print(const model::Labels& labels) {
   nlohmann::json object = nlohmann::json::object();
-  for (const model::Label& label : labels) object[label.name] = label.value;
+  for (const model::LabelView label : labels) object[label.name] = label.value;
   return object.dump();
 }
 

@@ -78,10 +78,10 @@ absl::StatusOr<querier::v1::SelectHeatmapResponse> MakeHeatmap(
       ++slots[std::min(slot, last)][static_cast<std::size_t>(above - bounds.begin()) - 1];
     }
     querier::v1::HeatmapSeries* const out = response.add_series();
-    for (const model::Label& label : group->labels) {
+    for (const model::LabelView label : group->labels) {
       types::v1::LabelPair* const pair = out->add_labels();
-      pair->set_name(label.name);
-      pair->set_value(label.value);
+      pair->set_name(label.name.data(), label.name.size());
+      pair->set_value(label.value.data(), label.value.size());
     }
     for (const auto& [time, counts] : slots) {
       querier::v1::HeatmapSlot* const slot = out->add_slots();

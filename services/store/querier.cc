@@ -20,6 +20,7 @@ namespace {
 
 using model::Label;
 using model::Labels;
+using model::LabelView;
 
 bool IsClassicName(std::string_view name) {
   return !name.empty() && std::isdigit(static_cast<unsigned char>(name[0])) == 0 &&
@@ -28,10 +29,10 @@ bool IsClassicName(std::string_view name) {
 }
 
 void AddPairs(const Labels& labels, google::protobuf::RepeatedPtrField<types::v1::LabelPair>& out) {
-  for (const Label& label : labels) {
+  for (const LabelView label : labels) {
     types::v1::LabelPair* const pair = out.Add();
-    pair->set_name(label.name);
-    pair->set_value(label.value);
+    pair->set_name(label.name.data(), label.name.size());
+    pair->set_value(label.value.data(), label.value.size());
   }
 }
 
@@ -146,8 +147,8 @@ absl::StatusOr<types::v1::LabelNamesResponse> Querier::LabelNames(
   std::set<std::string> names;
   for (const SeriesId id : series) {
     const auto labels = query.LabelsOf(id);
-    for (const Label& label : *labels) {
-      if (utf8_names || IsClassicName(label.name)) names.insert(label.name);
+    for (const LabelView label : *labels) {
+      if (utf8_names || IsClassicName(label.name)) names.emplace(label.name);
     }
   }
   types::v1::LabelNamesResponse response;
@@ -161,14 +162,15 @@ absl::StatusOr<querier::v1::SeriesResponse> Querier::Series(
   STOKER_ASSIGN_OR_RETURN(const Selector selector, CheckMatchers(request.matchers()));
   const Query query(storage_, range);
   STOKER_ASSIGN_OR_RETURN(const SeriesSet series, query.Series(selector));
-  const std::set<std::string> asked(request.label_names().begin(), request.label_names().end());
+  const std::set<std::string, std::less<>> asked(request.label_names().begin(),
+                                                 request.label_names().end());
   std::set<Labels> sets;
   for (const SeriesId id : series) {
     std::vector<Label> kept;
     const auto labels = query.LabelsOf(id);
-    for (const Label& label : *labels) {
+    for (const LabelView label : *labels) {
       if (!asked.empty() && !asked.contains(label.name)) continue;
-      if (utf8_names || IsClassicName(label.name)) kept.push_back(label);
+      if (utf8_names || IsClassicName(label.name)) kept.emplace_back(label);
     }
     if (!kept.empty()) sets.emplace(std::move(kept));
   }

@@ -23,10 +23,10 @@ namespace {
 std::string EncodeRecord(const model::Labels& labels, std::string_view raw, std::string_view id,
                          absl::Time received) {
   push::v1::RawProfileSeries series;
-  for (const model::Label& label : labels) {
+  for (const model::LabelView label : labels) {
     types::v1::LabelPair* const pair = series.add_labels();
-    pair->set_name(label.name);
-    pair->set_value(label.value);
+    pair->set_name(label.name.data(), label.name.size());
+    pair->set_value(label.value.data(), label.value.size());
   }
   push::v1::RawSample* const sample = series.add_samples();
   sample->set_raw_profile(raw.data(), raw.size());

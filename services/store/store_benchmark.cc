@@ -114,10 +114,10 @@ void BM_PushCall(benchmark::State& state) {
   for (int n = 0; n < kPushes; ++n) {
     push::v1::PushRequest push;
     push::v1::RawProfileSeries* const series = push.add_series();
-    for (const model::Label& label : LabelsOf(n % kInstances)) {
+    for (const model::LabelView label : LabelsOf(n % kInstances)) {
       types::v1::LabelPair* const pair = series->add_labels();
-      pair->set_name(label.name);
-      pair->set_value(label.value);
+      pair->set_name(label.name.data(), label.name.size());
+      pair->set_value(label.value.data(), label.value.size());
     }
     series->add_samples()->set_raw_profile(pushes.raw[static_cast<std::size_t>(n)]);
     series->mutable_samples(0)->set_id(std::to_string(n));

@@ -297,7 +297,7 @@ class Assembler {
                         builder.AddLocation(0, 0, {{.function_id = function}}));
     }
     labels_.clear();
-    for (const model::Label& label : interval_.parts[sample.part].label_sets[sample.labels]) {
+    for (const model::LabelView label : interval_.parts[sample.part].label_sets[sample.labels]) {
       labels_.push_back({.key = label.name, .str = label.value});
     }
     constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();

@@ -18,7 +18,7 @@ std::string AsJson(const stoker::model::TargetVector& targets) {
   nlohmann::json list = nlohmann::json::array();
   for (const stoker::model::TargetPtr& target : targets) {
     nlohmann::json labels = nlohmann::json::object();
-    for (const stoker::model::Label& label : target->labels) labels[label.name] = label.value;
+    for (const stoker::model::LabelView label : target->labels) labels[label.name] = label.value;
     list.push_back(std::move(labels));
   }
   return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -132,7 +132,7 @@ std::uint32_t BatchBuilder::Series(const MatchedTarget& target) {
       open_.series.try_emplace(&target, static_cast<std::uint32_t>(open_.series.size()));
   if (added) {
     sample::v1::Series& series = *open_.batch.message.add_series();
-    for (const model::Label& label : target.labels) {
+    for (const model::LabelView label : target.labels) {
       series.add_labels(String(label.name));
       series.add_labels(String(label.value));
     }

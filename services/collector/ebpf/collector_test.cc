@@ -53,7 +53,7 @@ class CollectorTest : public ::testing::Test {
     std::vector<std::string> lines;
     for (const auto& sample : batch.samples) {
       std::string line;
-      for (const model::Label& label : batch.label_sets[sample.labels]) {
+      for (const model::LabelView label : batch.label_sets[sample.labels]) {
         line += fmt::format("{}={} ", label.name, label.value);
       }
       const auto frames = batch.dictionary->StackFrames(sample.stack);

@@ -48,7 +48,7 @@ nlohmann::json TargetState(const Component& component) {
   for (const model::Labels& labels : component.TargetLabels()) {
     if (targets.size() >= kMaxDescribed) break;
     nlohmann::json& target = targets.emplace_back(nlohmann::json::object());
-    for (const model::Label& label : labels) target[label.name] = label.value;
+    for (const model::LabelView label : labels) target[label.name] = label.value;
   }
   return targets;
 }

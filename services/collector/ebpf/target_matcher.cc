@@ -35,8 +35,8 @@ std::string_view ContainerId(const model::Labels& labels) {
 model::Labels PublicLabels(const model::Labels& target, std::string_view key,
                            std::string_view value) {
   std::vector<model::Label> labels;
-  for (const model::Label& label : target) {
-    if (!label.name.starts_with("__")) labels.push_back(label);
+  for (const model::LabelView label : target) {
+    if (!label.name.starts_with("__")) labels.emplace_back(label);
   }
   labels.push_back({kServiceName, model::InferServiceName(target, kPrefix)});
   labels.push_back({"__name__", "process_cpu"});
@@ -51,8 +51,9 @@ TargetMatcher::TargetMatcher(const model::TargetVector& targets, bool targets_on
   for (const model::TargetPtr& target : targets) {
     const std::string_view pid_text = target->labels.Get(model::kProcessPidLabel);
     if (const auto pid = ParsePid(pid_text)) {
-      auto matched = std::make_shared<const MatchedTarget>(MatchedTarget{
-          target->id, PublicLabels(target->labels, model::kProcessPidLabel, pid_text)});
+      auto matched = std::make_shared<const MatchedTarget>(
+          MatchedTarget{std::string(target->id.view()),
+                        PublicLabels(target->labels, model::kProcessPidLabel, pid_text)});
       const auto [first, last] = by_pid_.equal_range(*pid);
       auto same = std::find_if(first, last, [&](const auto& entry) {
         return entry.second.start_ticks == target->process_start_ticks;
@@ -67,7 +68,8 @@ TargetMatcher::TargetMatcher(const model::TargetVector& targets, bool targets_on
     const std::string_view id = ContainerId(target->labels);
     if (id.empty()) continue;
     by_container_[std::string(id)] = std::make_shared<const MatchedTarget>(
-        MatchedTarget{target->id, PublicLabels(target->labels, model::kContainerIdLabel, id)});
+        MatchedTarget{std::string(target->id.view()),
+                      PublicLabels(target->labels, model::kContainerIdLabel, id)});
   }
   if (targets_only) return;
   default_ = std::make_shared<const MatchedTarget>(MatchedTarget{

@@ -37,8 +37,8 @@ std::string Id(const ProfileOrigin& origin, const jfr::ConvertedProfile& convert
 
 model::Labels SentLabels(const model::Labels& target) {
   std::vector<model::Label> sent;
-  for (const model::Label& label : target) {
-    if (IsSent(label.name)) sent.push_back(label);
+  for (const model::LabelView label : target) {
+    if (IsSent(label.name)) sent.emplace_back(label);
   }
   model::Labels labels(std::move(sent));
   labels.Set("service_name", model::InferServiceName(target, "java/"));

@@ -308,7 +308,7 @@ void JvmSession::OnChunk(const jfr::Conversion& conversion, std::uint64_t bytes,
 
 nlohmann::json JvmSession::State(Now now) const {
   nlohmann::json labels = nlohmann::json::object();
-  for (const model::Label& label : origin_.labels) {
+  for (const model::LabelView label : origin_.labels) {
     if (!label.name.starts_with("__")) labels[label.name] = label.value;
   }
   const char* state = stopping_               ? "stopping"

@@ -1,68 +1,101 @@
 #include "services/common/model/labels.h"
 
 #include <algorithm>
-#include <utility>
+#include <new>
 
 #include <nlohmann/json.hpp>
 
+#include "services/common/model/label_block.h"
+#include "services/common/model/label_editor.h"
+
 namespace stoker::model {
-namespace {
 
-auto LowerBound(auto& labels, std::string_view name) {
-  return std::lower_bound(labels.begin(), labels.end(), name,
-                          [](const Label& label, std::string_view n) { return label.name < n; });
+void Labels::Block::Free(Block* block) {
+  std::destroy_n(const_cast<Text*>(block->values()), block->size);
+  block->~Block();
+  ::operator delete(block);
 }
-
-}  // namespace
 
 Labels::Labels(std::initializer_list<Label> labels) : Labels(std::vector<Label>(labels)) {}
 
-Labels::Labels(std::vector<Label> labels) : labels_(std::move(labels)) {
-  std::stable_sort(labels_.begin(), labels_.end(),
+Labels::Labels(std::vector<Label> labels) {
+  std::stable_sort(labels.begin(), labels.end(),
                    [](const Label& a, const Label& b) { return a.name < b.name; });
-  // Of a run of equal names the last stays, and only with a value.
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < labels_.size(); ++i) {
-    const bool last = i + 1 == labels_.size() || labels_[i + 1].name != labels_[i].name;
-    if (!last || labels_[i].value.empty()) continue;
-    if (kept != i) labels_[kept] = std::move(labels_[i]);
-    ++kept;
+  LabelEditor editor;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    // Of a run of equal names the last stays, and only with a value.
+    const bool last = i + 1 == labels.size() || labels[i + 1].name != labels[i].name;
+    if (last && !labels[i].value.empty()) editor.Append(labels[i].name, labels[i].value);
   }
-  labels_.resize(kept);
+  *this = editor.Make();
+}
+
+Labels::Labels(const Labels& other) noexcept : block_(other.block_) {
+  if (block_ != nullptr) block_->holders.fetch_add(1, std::memory_order_relaxed);
+}
+
+Labels::~Labels() {
+  if (block_ == nullptr) return;
+  if (block_->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) Block::Free(block_);
+}
+
+std::size_t Labels::size() const { return block_ == nullptr ? 0 : block_->layout->size; }
+
+LabelView Labels::At(std::size_t index) const {
+  const LabelLayout::Field& field = block_->layout->fields()[index];
+  return {field.name.view(), block_->ValueOf(field).view()};
 }
 
 std::string_view Labels::Get(std::string_view name) const {
-  const auto it = LowerBound(labels_, name);
-  if (it == labels_.end() || it->name != name) return {};
-  return it->value;
+  if (block_ == nullptr) return {};
+  const LabelLayout::Field* const begin = block_->layout->fields();
+  const LabelLayout::Field* const end = begin + block_->layout->size;
+  const auto* const field = std::lower_bound(
+      begin, end, name,
+      [](const LabelLayout::Field& one, std::string_view n) { return one.name.view() < n; });
+  if (field == end || field->name.view() != name) return {};
+  return block_->ValueOf(*field).view();
 }
 
 bool Labels::Has(std::string_view name) const { return !Get(name).empty(); }
 
 void Labels::Set(std::string_view name, std::string_view value) {
-  if (value.empty()) return Erase(name);
-  const auto it = LowerBound(labels_, name);
-  if (it != labels_.end() && it->name == name) {
-    it->value = value;
-  } else {
-    labels_.insert(it, Label{std::string(name), std::string(value)});
-  }
+  LabelEditor editor(*this);
+  editor.Set(name, value);
+  *this = editor.Make();
 }
 
-void Labels::Erase(std::string_view name) {
-  const auto it = LowerBound(labels_, name);
-  if (it != labels_.end() && it->name == name) labels_.erase(it);
-}
+void Labels::Erase(std::string_view name) { Set(name, ""); }
 
 std::string Labels::ToString() const {
   std::string text = "{";
-  for (const Label& label : labels_) {
+  for (const LabelView label : *this) {
     if (text.size() > 1) text += ", ";
+    text += label.name;
+    text += "=";
     text +=
-        label.name + "=" +
         nlohmann::json(label.value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
   return text + "}";
+}
+
+bool operator==(const Labels& a, const Labels& b) {
+  if (a.block_ == b.block_) return true;
+  if (a.size() != b.size()) return false;
+  const LabelLayout* const one = a.block_->layout.get();
+  const LabelLayout* const other = b.block_->layout.get();
+  for (std::size_t i = 0; i < one->size; ++i) {
+    const LabelLayout::Field& left = one->fields()[i];
+    const LabelLayout::Field& right = other->fields()[i];
+    if (one != other && left.name != right.name) return false;
+    if (a.block_->ValueOf(left) != b.block_->ValueOf(right)) return false;
+  }
+  return true;
+}
+
+std::strong_ordering operator<=>(const Labels& a, const Labels& b) {
+  if (a.block_ == b.block_) return std::strong_ordering::equal;
+  return std::lexicographical_compare_three_way(a.begin(), a.end(), b.begin(), b.end());
 }
 
 }  // namespace stoker::model

@@ -2,10 +2,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "services/common/model/labels.h"
+#include "services/common/model/text.h"
 
 namespace stoker::model {
 
@@ -16,7 +17,7 @@ inline constexpr std::string_view kContainerIdLabel = "__container_id__";
 // Something to profile: a process, a container or an address.
 struct Target {
   // Unique within a list. A changed target keeps its id where it can.
-  std::string id;
+  Text id;
   // Meta labels included.
   Labels labels;
   // Field 22 of /proc/PID/stat where the target is a process, else 0.

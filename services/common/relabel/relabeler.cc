@@ -20,8 +20,11 @@ absl::StatusOr<Relabeler> Relabeler::Compile(const std::vector<config::RelabelRu
 }
 
 bool Relabeler::Apply(model::Labels& labels) const {
-  return std::all_of(rules_.begin(), rules_.end(),
-                     [&labels](const Rule& rule) { return rule.Apply(labels); });
+  model::LabelEditor editor(labels);
+  const bool kept = std::all_of(rules_.begin(), rules_.end(),
+                                [&editor](const Rule& rule) { return rule.Apply(editor); });
+  if (kept && editor.changed()) labels = editor.Make();
+  return kept;
 }
 
 }  // namespace stoker::relabel

@@ -20,7 +20,7 @@ class Relabeler {
   // INVALID_ARGUMENT, "rule 2: …", counted from 1.
   static absl::StatusOr<Relabeler> Compile(const std::vector<config::RelabelRule>& rules);
 
-  // Changes `labels`; false at the first rule that drops them.
+  // Changes `labels`; false, and they stay as they were, at the first rule that drops them.
   [[nodiscard]] bool Apply(model::Labels& labels) const;
 
  private:

@@ -154,7 +154,7 @@ Rule::Rule(const RelabelRule& rule, std::unique_ptr<const RE2> regex)
   has_range_ = regex_->PossibleMatchRange(&first_match_, &last_match_, kRangeLength);
 }
 
-bool Rule::Apply(model::Labels& labels) const {
+bool Rule::Apply(model::LabelEditor& labels) const {
   switch (rule_.action) {
     case Action::kReplace:
       Replace(labels);
@@ -189,7 +189,7 @@ bool Rule::Apply(model::Labels& labels) const {
   return true;
 }
 
-std::string Rule::SourceValue(const model::Labels& labels) const {
+std::string Rule::SourceValue(const model::LabelEditor& labels) const {
   std::string value;
   bool first = true;
   for (const std::string& name : rule_.source_labels) {
@@ -200,9 +200,13 @@ std::string Rule::SourceValue(const model::Labels& labels) const {
   return value;
 }
 
+bool Rule::InRange(std::string_view text) const {
+  return !has_range_ || (text >= first_match_ && text <= last_match_);
+}
+
 bool Rule::Matches(std::string_view text) const {
   if (match_all_) return true;
-  if (has_range_ && (text < first_match_ || text > last_match_)) return false;
+  if (!InRange(text)) return false;
   return regex_->Match({text.data(), text.size()}, 0, text.size(), RE2::ANCHOR_BOTH, nullptr, 0);
 }
 
@@ -212,7 +216,7 @@ bool Rule::Match(std::string_view text, std::vector<std::string_view>& groups) c
     groups.assign(static_cast<std::size_t>(count), text);
     return true;
   }
-  if (!Matches(text)) return false;
+  if (!InRange(text)) return false;
   std::vector<re2::StringPiece> pieces(static_cast<std::size_t>(count));
   if (!regex_->Match({text.data(), text.size()}, 0, text.size(), RE2::ANCHOR_BOTH, pieces.data(),
                      count)) {
@@ -223,37 +227,40 @@ bool Rule::Match(std::string_view text, std::vector<std::string_view>& groups) c
   return true;
 }
 
-void Rule::Replace(model::Labels& labels) const {
+void Rule::Replace(model::LabelEditor& labels) const {
   const std::string value = SourceValue(labels);
   std::vector<std::string_view> groups;
   if (!Match(value, groups)) return;
   const std::string target = target_.Expand(groups);
-  if (IsLabelName(target)) labels.Set(target, replacement_.Expand(groups));
+  if (!IsLabelName(target)) return;
+  const std::string replacement = replacement_.Expand(groups);
+  // Text that is taken over whole is shared, not copied.
+  if (rule_.source_labels.size() == 1 && replacement == value) {
+    labels.Set(target, labels.ValueOf(rule_.source_labels.front()));
+  } else {
+    labels.Set(target, replacement);
+  }
 }
 
-void Rule::Hashmod(model::Labels& labels) const {
+void Rule::Hashmod(model::LabelEditor& labels) const {
   labels.Set(rule_.target_label, std::to_string(Md5Tail(SourceValue(labels)) % rule_.modulus));
 }
 
-void Rule::MapNames(model::Labels& labels) const {
+void Rule::MapNames(model::LabelEditor& labels) const {
   // New names take no part in the mapping; of two that map to one name the later wins.
-  std::vector<model::Label> mapped;
+  std::vector<std::pair<std::string, model::LabelEditor::Value>> mapped;
   std::vector<std::string_view> groups;
-  for (const model::Label& label : labels) {
-    if (!Match(label.name, groups)) continue;
-    mapped.push_back({replacement_.Expand(groups), label.value});
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (!Match(labels.At(i).name, groups)) continue;
+    mapped.emplace_back(replacement_.Expand(groups), labels.ValueAt(i));
   }
-  for (const model::Label& label : mapped) {
-    if (!label.name.empty()) labels.Set(label.name, label.value);
+  for (const auto& [name, value] : mapped) {
+    if (!name.empty()) labels.Set(name, value);
   }
 }
 
-void Rule::EraseNames(model::Labels& labels, bool matching) const {
-  std::vector<model::Label> kept;
-  for (const model::Label& label : labels) {
-    if (Matches(label.name) != matching) kept.push_back(label);
-  }
-  if (kept.size() != labels.size()) labels = model::Labels(std::move(kept));
+void Rule::EraseNames(model::LabelEditor& labels, bool matching) const {
+  labels.EraseIf([this, matching](std::string_view name) { return Matches(name) == matching; });
 }
 
 }  // namespace stoker::relabel

@@ -9,7 +9,7 @@
 #include <re2/re2.h>
 
 #include "services/common/config/components/relabel_rule.h"
-#include "services/common/model/labels.h"
+#include "services/common/model/label_editor.h"
 #include "services/common/relabel/replacement.h"
 
 namespace stoker::relabel {
@@ -30,20 +30,22 @@ class Rule {
   static absl::StatusOr<Rule> Compile(const config::RelabelRule& rule);
 
   // Changes `labels`; false when the rule drops them.
-  [[nodiscard]] bool Apply(model::Labels& labels) const;
+  [[nodiscard]] bool Apply(model::LabelEditor& labels) const;
 
  private:
   Rule(const config::RelabelRule& rule, std::unique_ptr<const RE2> regex);
 
-  [[nodiscard]] std::string SourceValue(const model::Labels& labels) const;
+  [[nodiscard]] std::string SourceValue(const model::LabelEditor& labels) const;
+  // False: it cannot match.
+  [[nodiscard]] bool InRange(std::string_view text) const;
   [[nodiscard]] bool Matches(std::string_view text) const;
   // Matches, with the groups for replacements; `groups` refer to `text`.
   [[nodiscard]] bool Match(std::string_view text, std::vector<std::string_view>& groups) const;
 
-  void Replace(model::Labels& labels) const;
-  void Hashmod(model::Labels& labels) const;
-  void MapNames(model::Labels& labels) const;
-  void EraseNames(model::Labels& labels, bool matching) const;
+  void Replace(model::LabelEditor& labels) const;
+  void Hashmod(model::LabelEditor& labels) const;
+  void MapNames(model::LabelEditor& labels) const;
+  void EraseNames(model::LabelEditor& labels, bool matching) const;
 
   config::RelabelRule rule_;
   std::unique_ptr<const RE2> regex_;

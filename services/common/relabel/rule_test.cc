@@ -15,8 +15,9 @@ using Action = RelabelRule::Action;
 std::optional<Labels> Apply(const RelabelRule& rule, Labels labels) {
   const absl::StatusOr<Rule> compiled = Rule::Compile(rule);
   EXPECT_TRUE(compiled.ok()) << compiled.status();
-  if (!compiled.ok() || !compiled->Apply(labels)) return std::nullopt;
-  return labels;
+  model::LabelEditor editor(std::move(labels));
+  if (!compiled.ok() || !compiled->Apply(editor)) return std::nullopt;
+  return editor.Make();
 }
 
 std::string CompileError(const RelabelRule& rule) {

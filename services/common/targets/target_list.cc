@@ -37,7 +37,7 @@ void TargetList::Upsert(model::Target target) {
       ++refused_;
       return;
     }
-    std::string id = target.id;
+    model::Text id = target.id;
     auto shared = std::make_shared<const model::Target>(std::move(target));
     entries_.emplace(std::move(id), Entry{std::move(shared), stream_});
     return;

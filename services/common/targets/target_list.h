@@ -58,12 +58,12 @@ class TargetList {
     // Not zero: removed, stays until then.
     std::uint64_t removal = 0;
   };
-  using Entries = std::map<std::string, Entry, std::less<>>;
+  using Entries = std::map<model::Text, Entry, std::less<>>;
 
   struct Removal {
     absl::Duration until;
     std::uint64_t number = 0;
-    std::string id;
+    model::Text id;
   };
 
   void Upsert(model::Target target);

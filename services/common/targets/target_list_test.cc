@@ -13,7 +13,7 @@ model::Target Process(const std::string& id, const std::string& value = "x") {
 
 Ids IdsOf(const TargetList& list) {
   Ids ids;
-  for (const model::TargetPtr& target : list.Targets()) ids.push_back(target->id);
+  for (const model::TargetPtr& target : list.Targets()) ids.emplace_back(target->id);
   return ids;
 }
 

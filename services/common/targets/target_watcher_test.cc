@@ -85,7 +85,7 @@ class TargetWatcherTest : public ::testing::Test {
   void Changed() {
     absl::MutexLock lock(&mutex_);
     ids_.clear();
-    for (const model::TargetPtr& target : watcher_->Targets()) ids_.push_back(target->id);
+    for (const model::TargetPtr& target : watcher_->Targets()) ids_.emplace_back(target->id);
     not_found_ |= absl::IsNotFound(watcher_->state().status);
   }
 

@@ -10,10 +10,10 @@ namespace stoker::wire {
 void ToProto(const model::Labels& labels,
              google::protobuf::RepeatedPtrField<target::v1::Label>* proto) {
   proto->Reserve(proto->size() + static_cast<int>(labels.size()));
-  for (const model::Label& label : labels) {
+  for (const model::LabelView label : labels) {
     target::v1::Label* added = proto->Add();
-    added->set_name(label.name);
-    added->set_value(label.value);
+    added->set_name(label.name.data(), label.name.size());
+    added->set_value(label.value.data(), label.value.size());
   }
 }
 

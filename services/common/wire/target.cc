@@ -9,7 +9,7 @@ namespace stoker::wire {
 
 target::v1::Target ToProto(const model::Target& target) {
   target::v1::Target proto;
-  proto.set_id(target.id);
+  proto.set_id(target.id.view().data(), target.id.size());
   ToProto(target.labels, proto.mutable_labels());
   proto.set_process_start_ticks(target.process_start_ticks);
   return proto;

@@ -10,6 +10,7 @@
 #include <absl/strings/str_split.h>
 #include <fmt/format.h>
 
+#include "services/common/model/label_editor.h"
 #include "services/discovery/sources/kept_targets.h"
 
 namespace stoker::discovery::kubernetes {
@@ -51,7 +52,11 @@ class LabelList {
     }
   }
 
-  [[nodiscard]] model::Labels Make() const& { return model::Labels(labels_); }
+  [[nodiscard]] model::Labels Make() const { return model::Labels(labels_); }
+  // Later, and so stronger, than what is in `labels`.
+  void AddTo(model::LabelEditor& labels) const {
+    for (const model::Label& label : labels_) labels.Set(label.name, label.value);
+  }
 
  private:
   std::vector<model::Label> labels_;
@@ -105,17 +110,19 @@ class Maker {
   void AddEndpointPod(const std::optional<TargetReference>& target,
                       std::optional<std::int64_t> port, SeenPods& seen, LabelList& labels);
   // Ports of pods that no endpoint has.
-  void AddUnseenPorts(const SeenPods& seen, const LabelList& group);
-  void Emit(std::string name, const LabelList& group, const LabelList& own);
+  void AddUnseenPorts(const SeenPods& seen, const model::Labels& group);
+  // `group` is what the targets of the object have in common.
+  void Emit(std::string name, const model::Labels& group, const LabelList& own);
 
   const Attach& attach_;
   ObjectLookup& lookup_;
   std::vector<ObjectTarget> targets_;
 };
 
-void Maker::Emit(std::string name, const LabelList& group, const LabelList& own) {
-  LabelList labels = group;
-  labels.Add(own);
+void Maker::Emit(std::string name, const model::Labels& group, const LabelList& own) {
+  // The targets of an object share what is the same for all.
+  model::LabelEditor labels = model::LabelEditor::OnTopOf(group);
+  own.AddTo(labels);
   targets_.push_back({std::move(name), labels.Make()});
 }
 
@@ -167,19 +174,20 @@ void Maker::operator()(const Pod& pod) {
     AddNode(pod.node_name, group);
   }
   AddNamespace(pod.meta, group);
+  const model::Labels shared = group.Make();
   for (const Container& container : pod.containers) {
     LabelList own;
     AddContainer(container, own);
     own.Meta("pod_container_id", container.id);
     if (container.ports.empty()) {
       own.Plain("__address__", pod.ip);
-      Emit(container.name, group, own);
+      Emit(container.name, shared, own);
     }
     for (const ContainerPort& port : container.ports) {
       LabelList with_port = own;
       AddPort(port, with_port);
       with_port.Plain("__address__", JoinHostPort(pod.ip, port.number));
-      Emit(fmt::format("{}/{}/{}", container.name, port.number, port.protocol), group, with_port);
+      Emit(fmt::format("{}/{}/{}", container.name, port.number, port.protocol), shared, with_port);
     }
   }
 }
@@ -206,7 +214,7 @@ void Maker::operator()(const Node& node) {
   LabelList own;
   own.Plain("__address__", JoinHostPort(addresses[*best], node.kubelet_port));
   own.Plain("instance", node.meta.name);
-  Emit("", labels, own);
+  Emit("", labels.Make(), own);
 }
 
 LabelList Maker::ServiceLabels(const Service& service) {
@@ -219,6 +227,7 @@ LabelList Maker::ServiceLabels(const Service& service) {
 void Maker::operator()(const Service& service) {
   LabelList group = ServiceLabels(service);
   AddNamespace(service.meta, group);
+  const model::Labels shared = group.Make();
   const std::string host = service.meta.name + "." + service.meta.namespace_name + ".svc";
   for (const ServicePort& port : service.ports) {
     LabelList own;
@@ -235,7 +244,7 @@ void Maker::operator()(const Service& service) {
     if (service.type == "LoadBalancer") {
       own.Meta("service_loadbalancer_ip", service.load_balancer_ip);
     }
-    Emit(fmt::format("{}/{}", port.number, port.protocol), group, own);
+    Emit(fmt::format("{}/{}", port.number, port.protocol), shared, own);
   }
 }
 
@@ -268,7 +277,7 @@ void Maker::AddEndpointPod(const std::optional<TargetReference>& target,
   }
 }
 
-void Maker::AddUnseenPorts(const SeenPods& seen, const LabelList& group) {
+void Maker::AddUnseenPorts(const SeenPods& seen, const model::Labels& group) {
   for (const auto& [key, entry] : seen) {
     if (entry.pod->ip.empty()) continue;
     for (const Container& container : entry.pod->containers) {
@@ -294,6 +303,7 @@ void Maker::operator()(const Endpoints& endpoints) {
   if (service != nullptr) group.Add(ServiceLabels(*service));
   group.Object("endpoints", meta);
   AddNamespace(meta, group);
+  const model::Labels shared = group.Make();
   SeenPods seen;
   for (const EndpointSubset& subset : endpoints.subsets) {
     for (const ServicePort& port : subset.ports) {
@@ -311,11 +321,11 @@ void Maker::operator()(const Endpoints& endpoints) {
         own.Meta("endpoint_hostname", address.hostname);
         AddEndpointNode(address.node_name, address.target, own);
         AddEndpointPod(address.target, port.number, seen, own);
-        Emit(fmt::format("{}/{}/{}", address.ip, port.number, port.protocol), group, own);
+        Emit(fmt::format("{}/{}/{}", address.ip, port.number, port.protocol), shared, own);
       }
     }
   }
-  AddUnseenPorts(seen, group);
+  AddUnseenPorts(seen, shared);
 }
 
 // Whether a service's slices of another family give the targets already.
@@ -361,6 +371,7 @@ void Maker::operator()(const EndpointSlice& slice) {
   if (service != nullptr) group.Add(ServiceLabels(*service));
   AddNamespace(meta, group);
   if (IsSecondary(service, slice)) return;
+  const model::Labels shared = group.Make();
   SeenPods seen;
   for (const Endpoint& endpoint : slice.endpoints) {
     for (const EndpointPort& port : slice.ports) {
@@ -375,11 +386,11 @@ void Maker::operator()(const EndpointSlice& slice) {
         const bool on_node = endpoint.target && endpoint.target->kind == "Node";
         AddEndpointNode(on_node ? std::nullopt : endpoint.node_name, endpoint.target, own);
         AddEndpointPod(endpoint.target, port.number, seen, own);
-        Emit(fmt::format("{}/{}/{}", address, port.number.value_or(0), port.protocol), group, own);
+        Emit(fmt::format("{}/{}/{}", address, port.number.value_or(0), port.protocol), shared, own);
       }
     }
   }
-  AddUnseenPorts(seen, group);
+  AddUnseenPorts(seen, shared);
 }
 
 // A pattern's first part may be `*`, for one part of a name.
@@ -396,6 +407,7 @@ void Maker::operator()(const Ingress& ingress) {
   group.Meta("ingress_class_name", ingress.class_name);
   group.Object("ingress", ingress.meta);
   AddNamespace(ingress.meta, group);
+  const model::Labels shared = group.Make();
   for (const IngressRule& rule : ingress.rules) {
     const bool tls =
         std::any_of(ingress.tls_hosts.begin(), ingress.tls_hosts.end(),
@@ -408,7 +420,7 @@ void Maker::operator()(const Ingress& ingress) {
       own.Meta("ingress_scheme", tls ? "https" : "http");
       own.Meta("ingress_host", rule.host);
       own.Meta("ingress_path", path.empty() ? "/" : path);
-      Emit(rule.host + path, group, own);
+      Emit(rule.host + path, shared, own);
     }
   }
 }

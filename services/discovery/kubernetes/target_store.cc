@@ -21,7 +21,8 @@ const Object* TargetStore::Find(Resource resource, const std::string& key) {
   if (used_ != nullptr) used_->emplace_back(resource, key);
   const Entries& entries = entries_[resource];
   const auto entry = entries.find(key);
-  return entry == entries.end() || !entry->second.object ? nullptr : &*entry->second.object;
+  return entry == entries.end() || entry->second.object == nullptr ? nullptr
+                                                                   : entry->second.object.get();
 }
 
 bool TargetStore::Put(std::size_t scope, Object object) {
@@ -31,13 +32,13 @@ bool TargetStore::Put(std::size_t scope, Object object) {
   Entry& entry = it->second;
   entry.scope = scope;
   entry.generation = generations_[scope];
-  if (!added && entry.object == object) return added;
+  if (entry.object != nullptr && *entry.object == object) return added;
   if (resource == primary_) {
     Make(it->first, entry, object);
-    if (looks_up_) entry.object = std::move(object);
+    if (looks_up_) entry.object = std::make_unique<const Object>(std::move(object));
     return added;
   }
-  entry.object = std::move(object);
+  entry.object = std::make_unique<const Object>(std::move(object));
   Remake({resource, it->first});
   return added;
 }
@@ -94,7 +95,7 @@ void TargetStore::Remake(const Name& name) {
 }
 
 void TargetStore::Take(const std::string& key, Entry& entry, std::vector<ObjectTarget> made) {
-  std::map<std::string, std::size_t> old;
+  std::map<model::Text, std::size_t> old;
   for (const std::size_t place : entry.places) old.emplace(targets_[place]->id, place);
   std::set<std::string> ids;
   for (ObjectTarget& one : made) {
@@ -124,7 +125,7 @@ void TargetStore::Take(const std::string& key, Entry& entry, std::vector<ObjectT
 }
 
 void TargetStore::Append(model::TargetPtr target, Entry& entry) {
-  entry.places.push_back(targets_.size());
+  entry.places.push_back(static_cast<std::uint32_t>(targets_.size()));
   targets_.push_back(std::move(target));
   owners_.push_back(&entry);
 }
@@ -134,8 +135,8 @@ void TargetStore::Erase(std::size_t place) {
   std::erase(owners_[place]->places, place);
   const std::size_t last = targets_.size() - 1;
   if (place != last) {
-    std::vector<std::size_t>& moved = owners_[last]->places;
-    *std::find(moved.begin(), moved.end(), last) = place;
+    std::vector<std::uint32_t>& moved = owners_[last]->places;
+    *std::find(moved.begin(), moved.end(), last) = static_cast<std::uint32_t>(place);
     targets_[place] = std::move(targets_[last]);
     owners_[place] = owners_[last];
   }

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
+#include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -42,9 +42,9 @@ class TargetStore final : ObjectLookup {
     std::size_t scope = 0;
     std::uint64_t generation = 0;
     // None where targets can be made from the object alone, once.
-    std::optional<Object> object;
+    std::unique_ptr<const Object> object;
     // Places of its targets.
-    std::vector<std::size_t> places;
+    std::vector<std::uint32_t> places;
     // What they were made from but itself, found or not.
     std::vector<Name> used;
   };

@@ -21,7 +21,7 @@ Pod MakePod(const std::string& name, std::vector<std::int64_t> ports, const std:
 
 std::vector<std::string> Ids(const TargetStore& store) {
   std::vector<std::string> ids;
-  for (const model::TargetPtr& target : store.targets()) ids.push_back(target->id);
+  for (const model::TargetPtr& target : store.targets()) ids.emplace_back(target->id);
   return ids;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "services/common/model/label_editor.h"
 #include "services/discovery/sources/json_members.h"
 
 namespace stoker::discovery {
@@ -23,7 +24,9 @@ NetworkLabels ReadNetworks(const nlohmann::json& networks, std::string_view pref
 }
 
 void AddLabels(const model::Labels& more, model::Labels& labels) {
-  for (const model::Label& label : more) labels.Set(label.name, label.value);
+  model::LabelEditor editor(labels);
+  for (const model::LabelView label : more) editor.Set(label.name, label.value);
+  labels = editor.Make();
 }
 
 void AddNetwork(const NetworkLabels& networks, const std::string& id, model::Labels& labels) {

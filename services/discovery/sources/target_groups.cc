@@ -77,7 +77,7 @@ absl::StatusOr<std::vector<TargetGroup>> ReadYamlGroups(const YAML::Node& root) 
 void GroupsSize::Add(const TargetGroup& group) {
   // Each target has all of its group's labels.
   std::size_t labels = 2 * kStringBytes;
-  for (const model::Label& label : group.labels) {
+  for (const model::LabelView label : group.labels) {
     labels += label.name.size() + label.value.size() + kStringBytes;
   }
   bytes_ += labels * (group.addresses.size() + 1);

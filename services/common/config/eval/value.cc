@@ -80,7 +80,8 @@ std::string_view TypeName(Value::Type type) {
 
 Value::Object ToObject(const model::Target& target) {
   Value::Object object;
-  for (const model::Label& label : target.labels) object.emplace(label.name, Value(label.value));
+  for (const model::LabelView label : target.labels)
+    object.emplace(std::string(label.name), Value(std::string(label.value)));
   return object;
 }
 
