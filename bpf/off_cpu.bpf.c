@@ -40,6 +40,8 @@ struct thread {
   __u32 span;
   __u32 left;
   __u32 moment;
+  // Its process is not wanted until then.
+  __u64 unwanted_until_ns;
 };
 #define NO_MOMENT 0xffffffffu
 
@@ -49,6 +51,15 @@ struct {
   __type(key, int);
   __type(value, struct thread);
 } threads SEC(".maps");
+
+// Processes that nobody profiles, as user space says: their waits take nothing of what may be
+// chosen.
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 8192);
+  __type(key, __u32);
+  __type(value, struct stoker_unwanted);
+} unwanted SEC(".maps");
 
 // What is chosen on a CPU, and how.
 struct chooser {
@@ -61,8 +72,10 @@ struct chooser {
   // length of spans. 0: all are chosen.
   __u32 step_ns;
   __u64 period_start_ns;
-  // Chosen in this period.
-  __u32 chosen;
+  // In this period, since the step was last changed.
+  __u32 spent_ns;
+  // When the switch was that asked for the interrupt.
+  __u64 switch_ns;
 };
 
 struct {
@@ -81,27 +94,34 @@ struct {
   __array(
       values, struct {
         __uint(type, BPF_MAP_TYPE_RINGBUF);
-        __uint(max_entries, 4096);
+        __uint(max_entries, 16384);
       });
 } bells SEC(".maps");
 
+// What samples may cost of a CPU's time, and what one of them counts for at least: 20 in a period.
 #define PERIOD_NS 100000000
-#define MAX_CHOSEN_A_PERIOD 20
+#define MAX_SPENT_NS 250000
+#define MIN_COST_NS 12500
 #define MIN_STEP_NS 1024
 #define MAX_STEP_NS (1 << 30)
 
-// Makes the step follow what was chosen: a period has about MAX_CHOSEN_A_PERIOD.
+// Makes the step follow what samples cost: shorter while they cost less than they may,
 static __always_inline void adapt(struct chooser* chooser, __u64 now) {
   if (now - chooser->period_start_ns < PERIOD_NS) return;
   chooser->period_start_ns = now;
-  if (chooser->chosen < MAX_CHOSEN_A_PERIOD * 3 / 4) chooser->step_ns -= chooser->step_ns / 4;
+  if (chooser->spent_ns < MAX_SPENT_NS / 4 * 3) chooser->step_ns -= chooser->step_ns / 4;
   if (chooser->step_ns < MIN_STEP_NS) chooser->step_ns = 0;
-  chooser->chosen = 0;
+  chooser->spent_ns = 0;
 }
 
-static __always_inline void count_chosen(struct chooser* chooser) {
-  chooser->chosen++;
-  if (chooser->chosen % MAX_CHOSEN_A_PERIOD != 0) return;
+// and twice as long whenever they have cost it.
+static __always_inline void spend(struct chooser* chooser, __u64 cost) {
+  if (cost < MIN_COST_NS) cost = MIN_COST_NS;
+  // A sample is no dearer for an interrupt of another kind in between.
+  if (cost > MAX_SPENT_NS) cost = MAX_SPENT_NS;
+  chooser->spent_ns += cost;
+  if (chooser->spent_ns < MAX_SPENT_NS) return;
+  chooser->spent_ns -= MAX_SPENT_NS;
   __u32 step = chooser->step_ns * 2;
   if (step < MIN_STEP_NS) step = MIN_STEP_NS;
   if (step > MAX_STEP_NS) step = MAX_STEP_NS;
@@ -168,10 +188,15 @@ static __always_inline bool ring(void) {
   return true;
 }
 
+static __always_inline void not_interrupted(struct chooser* chooser) {
+  count(STOKER_STAT_NOT_INTERRUPTED, 1);
+  spend(chooser, MIN_COST_NS);
+}
+
 static __always_inline void expect(struct chooser* chooser, struct task_struct* task,
                                    enum stoker_wait kind, __u64 value) {
   if (!ring()) {
-    if (value) count(STOKER_STAT_NOT_INTERRUPTED, 1);
+    if (value) not_interrupted(chooser);
     return;
   }
   chooser->expected = task->pid;
@@ -184,9 +209,21 @@ static __always_inline void begin_wait(struct task_struct* task, bool preempt, _
   if (state & TASK_DEAD) return;
   struct thread* thread = bpf_task_storage_get(&threads, task, 0, 0);
   if (!thread) return;
+  if (now < thread->unwanted_until_ns) return;
   if (threshold && bpf_get_prandom_u32() >= threshold) return;
   thread->kind = kind_of(preempt, state);
   thread->start_ns = now;
+}
+
+static __always_inline bool is_unwanted(struct task_struct* task, struct thread* thread,
+                                        __u64 now) {
+  __u32 pid = task->tgid;
+  const struct stoker_unwanted* known = bpf_map_lookup_elem(&unwanted, &pid);
+  if (!known || now >= known->until_ns) return false;
+  // Another process may have the number now.
+  if (known->start_ticks != task->group_leader->start_boottime / NS_PER_TICK) return false;
+  thread->unwanted_until_ns = known->until_ns;
+  return true;
 }
 
 static __always_inline void end_wait(struct task_struct* task, struct chooser* chooser, __u64 now) {
@@ -199,9 +236,8 @@ static __always_inline void end_wait(struct task_struct* task, struct chooser* c
   count(STOKER_STAT_WAITS, 1);
   adapt(chooser, now);
   __u64 value = choose(chooser, thread, now - start);
-  if (!value) return;
+  if (!value || is_unwanted(task, thread, now)) return;
   count(STOKER_STAT_TAKEN, 1);
-  count_chosen(chooser);
   struct scratch* scratch = own_scratch();
   if (!scratch) return;
   // As it lies since the wait began.
@@ -220,10 +256,11 @@ int on_switch(unsigned long long* arguments) {
   struct chooser* chooser = bpf_map_lookup_elem(&choosers, &zero);
   if (!chooser) return 0;
   if (chooser->expected) {
-    if (chooser->value) count(STOKER_STAT_NOT_INTERRUPTED, 1);
+    if (chooser->value) not_interrupted(chooser);
     chooser->expected = 0;
   }
   __u64 now = bpf_ktime_get_ns();
+  chooser->switch_ns = now;
   if (previous->mm) {
     __u32 state = has_previous_state ? (__u32)arguments[3] : previous->__state;
     begin_wait(previous, preempt, state, now);
@@ -260,6 +297,7 @@ int on_interrupt(unsigned long long* arguments) {
     bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
   } else {
     take(task, chooser);
+    spend(chooser, bpf_ktime_get_ns() - chooser->switch_ns);
   }
   return 0;
 }

@@ -70,6 +70,14 @@ enum stoker_wait {
   STOKER_WAIT_OTHER = 6,
 };
 
+/* A process that nobody profiles. */
+struct stoker_unwanted {
+  /* Field 22 of /proc/PID/stat. */
+  __u64 start_ticks;
+  /* CLOCK_MONOTONIC. */
+  __u64 until_ns;
+};
+
 struct stoker_record {
   __u32 kind;
   /* Of the thread group, in the first pid namespace. */

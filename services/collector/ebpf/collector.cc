@@ -113,6 +113,11 @@ void Collector::Flush(Component& component) {
   // Stacks that still wait belong to this interval: as far as they can be unwound.
   if (unwinder_.deferred().size() > 0) unwinder_.Update(clock_.Monotonic(), true);
   component.Flush(clock_.Now());
+  const SamplerKind sampler = component.settings().sampler();
+  // What one of several does not want, another may.
+  const auto takes = [&](const Component* other) { return other->settings().sampler() == sampler; };
+  if (!unwanted_ || !sampler.off_cpu() || std::ranges::count_if(components_, takes) != 1) return;
+  for (const procfs::ProcessKey& process : component.unwanted()) unwanted_(sampler, process);
 }
 
 void Collector::FlushAll() {

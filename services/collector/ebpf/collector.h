@@ -40,6 +40,12 @@ class Collector {
   void Add(Component& component) { components_.push_back(&component); }
   void Remove(Component& component) { std::erase(components_, &component); }
 
+  // Is told of processes whose samples no component wanted in an interval that is over. Before the
+  // first Tick.
+  using Unwanted =
+      std::function<void(const SamplerKind& sampler, const procfs::ProcessKey& process)>;
+  void SetUnwanted(Unwanted unwanted) { unwanted_ = std::move(unwanted); }
+
   // Where the sampler of that kind leaves its records. Lives as long as the collector.
   SampleSink& SinkOf(const SamplerKind& sampler);
 
@@ -81,6 +87,7 @@ class Collector {
 
   Metrics& metrics_;
   Clock& clock_;
+  Unwanted unwanted_;
   JitTracker jit_;
   PythonCodeTracker python_;
   walker::Unwinder unwinder_;

@@ -261,7 +261,8 @@ TEST_F(CollectorTest, WaitsHaveValuesAndStates) {
   const std::vector<__u64> stack = {0x1010, 0x2020};
   const auto wait = [&](stoker_wait kind, std::uint64_t value) {
     core_.SinkOf(settings.sampler())
-        .OnSample({.pid = kPid, .start_ticks = kStart, .wait = kind, .value = value, .user = stack});
+        .OnSample(
+            {.pid = kPid, .start_ticks = kStart, .wait = kind, .value = value, .user = stack});
   };
   wait(STOKER_WAIT_SLEEP, 5);
   wait(STOKER_WAIT_SLEEP, 7);
@@ -279,9 +280,44 @@ TEST_F(CollectorTest, WaitsHaveValuesAndStates) {
                             ::testing::Pair("sleep", ::testing::Pair(2u, 12u)),
                             ::testing::Pair("preempted", ::testing::Pair(1u, 20u))));
   core_.Audit();
-  EXPECT_THAT(registry_.Text(),
-              ::testing::HasSubstr("stoker_ebpf_collector_conservation_error 0"));
+  EXPECT_THAT(registry_.Text(), ::testing::HasSubstr("stoker_ebpf_collector_conservation_error 0"));
   core_.Remove(waits);
+}
+
+TEST_F(CollectorTest, ProcessesWithoutTargetAreToldToTheSamplerOfWaits) {
+  ComponentSettings settings = component_.settings();
+  settings.arguments.off_cpu_threshold = 1;
+  settings.off_cpu = true;
+  Component waits(settings, kernel_, metrics_, [this] { return targets_; }, clock_);
+  core_.Add(waits);
+  std::vector<procfs::ProcessKey> unwanted;
+  core_.SetUnwanted([&](const SamplerKind& sampler, const procfs::ProcessKey& process) {
+    EXPECT_EQ(sampler, SamplerKind::OffCpu(1));
+    unwanted.push_back(process);
+  });
+  source_.processes[8] = {.start_ticks = kStart};
+  const std::vector<__u64> stack = {0x1010};
+  for (const std::uint32_t pid : {kPid, 8u, 8u}) {
+    core_.SinkOf(settings.sampler())
+        .OnSample({.pid = pid,
+                   .start_ticks = kStart,
+                   .wait = STOKER_WAIT_SLEEP,
+                   .value = 1,
+                   .user = stack});
+  }
+  EndInterval();
+  EXPECT_THAT(unwanted, ::testing::ElementsAre(procfs::ProcessKey{8, kStart}));
+  // Another component of that sampler may want it.
+  Component other(settings, kernel_, metrics_, [] { return model::TargetVector(); }, clock_);
+  core_.Add(other);
+  unwanted.clear();
+  core_.SinkOf(settings.sampler())
+      .OnSample(
+          {.pid = 8, .start_ticks = kStart, .wait = STOKER_WAIT_SLEEP, .value = 1, .user = stack});
+  EndInterval();
+  EXPECT_TRUE(unwanted.empty());
+  core_.Remove(waits);
+  core_.Remove(other);
 }
 
 TEST_F(CollectorTest, AcknowledgedSamplesAreOut) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <utility>
 
 #include <absl/time/clock.h>
@@ -19,6 +20,17 @@ constexpr int kPollMs = 100;
 // While stacks wait for what other threads are about to find.
 constexpr int kWaitingPollMs = 5;
 
+// For how long a process without a target is left out, at most; a younger one, whose target may
+// come yet, for as long as it is old.
+constexpr absl::Duration kUnwanted = absl::Seconds(30);
+
+absl::Duration Age(const procfs::ProcessKey& process) {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  // USER_HZ is 100.
+  return absl::DurationFromTimespec(now) - absl::Milliseconds(10) * process.start_ticks;
+}
+
 void Watch(int epoll, int fd) {
   epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
   epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
@@ -34,6 +46,12 @@ CollectorThread::CollectorThread(Collector& core, walker::BpfMemory& memory,
       wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   Watch(epoll_.get(), wake_.get());
+  core_.SetUnwanted([this](const SamplerKind& kind, const procfs::ProcessKey& process) {
+    const auto sampler = samplers_.find(kind);
+    if (sampler == samplers_.end()) return;
+    sampler->second->Unwanted(static_cast<std::uint32_t>(process.pid), process.start_ticks,
+                              std::min(Age(process), kUnwanted));
+  });
   thread_ = std::thread([this] { Loop(); });
 }
 

@@ -89,10 +89,12 @@ void Component::Flush(absl::Time now) {
   matched_targets_ = matcher.size();
   component_metrics_.active_targets.Set(static_cast<double>(matched_targets_));
   BatchBuilder builder(kernel_, settings_.tenant, BuilderOptions(settings_.arguments));
+  unwanted_.clear();
   for (const StackCounter::Stack& stack : counter_.Take()) {
     const MatchedTarget* target = matcher.Match(stack.process->key, stack.process->container_id);
     if (target == nullptr) {
       Drop("no_target", stack.count);
+      unwanted_.insert(stack.process->key);
     } else if (!builder.Add(*target, stack)) {
       Drop("not_collected", stack.count);
     }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,9 @@ class Component {
   // Ends the interval: what it counted goes to the queue.
   void Flush(absl::Time now);
 
+  // Processes of the last interval that had no target.
+  [[nodiscard]] const std::set<procfs::ProcessKey>& unwanted() const { return unwanted_; }
+
   // New arguments; nothing may be counted yet of the interval.
   void Update(ComponentSettings settings);
 
@@ -65,6 +69,7 @@ class Component {
   std::map<std::string, std::uint64_t, std::less<>> dropped_;
   std::atomic<std::uint64_t> samples_taken_ = 0;
   std::size_t matched_targets_ = 0;
+  std::set<procfs::ProcessKey> unwanted_;
   absl::Time interval_start_;
   absl::Time next_flush_;
 };

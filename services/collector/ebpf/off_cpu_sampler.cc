@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <ctime>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,7 @@ namespace stoker::ebpf {
 namespace {
 
 constexpr std::uint32_t kRingBytes = 2 << 20;
-constexpr std::uint32_t kBellBytes = 4096;
+constexpr std::uint32_t kBellBytes = 16384;
 
 // Whether the tracepoint has the state that the scheduler decided by: its fourth argument, behind
 // the pointer that every tracepoint's function begins with.
@@ -92,6 +93,16 @@ class OffCpuSampler final : public Sampler {
   }
 
   [[nodiscard]] SamplerStats ReadStats() const override { return records_->ReadStats(); }
+
+  void Unwanted(std::uint32_t pid, std::uint64_t start_ticks, absl::Duration duration) override {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const absl::Duration until = absl::DurationFromTimespec(now) + duration;
+    const stoker_unwanted value = {
+        .start_ticks = start_ticks,
+        .until_ns = static_cast<std::uint64_t>(absl::ToInt64Nanoseconds(until))};
+    bpf_map_update_elem(bpf_map__fd(skeleton_->maps.unwanted), &pid, &value, BPF_ANY);
+  }
 
   void Stop() override {
     for (bpf_link* link : std::exchange(links_, {})) bpf_link__destroy(link);

@@ -102,6 +102,13 @@ class Sampler {
 
   [[nodiscard]] virtual SamplerStats ReadStats() const = 0;
 
+  // Nobody wants samples of that process: for so long it may leave them out.
+  virtual void Unwanted(std::uint32_t pid, std::uint64_t start_ticks, absl::Duration duration) {
+    (void)pid;
+    (void)start_ticks;
+    (void)duration;
+  }
+
   // Takes no further samples; what was taken can still be drained.
   virtual void Stop() = 0;
 };

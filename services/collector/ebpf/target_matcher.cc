@@ -39,7 +39,6 @@ model::Labels PublicLabels(const model::Labels& target, std::string_view key,
     if (!label.name.starts_with("__")) labels.emplace_back(label);
   }
   labels.push_back({kServiceName, model::InferServiceName(target, kPrefix)});
-  labels.push_back({"__name__", "process_cpu"});
   labels.push_back({std::string(key), std::string(value)});
   return model::Labels(std::move(labels));
 }
@@ -72,8 +71,8 @@ TargetMatcher::TargetMatcher(const model::TargetVector& targets, bool targets_on
                       PublicLabels(target->labels, model::kContainerIdLabel, id)});
   }
   if (targets_only) return;
-  default_ = std::make_shared<const MatchedTarget>(MatchedTarget{
-      .id = "", .labels = {{kServiceName, "ebpf/unspecified"}, {"__name__", "process_cpu"}}});
+  default_ = std::make_shared<const MatchedTarget>(
+      MatchedTarget{.id = "", .labels = {{kServiceName, "ebpf/unspecified"}}});
 }
 
 std::vector<model::Labels> TargetMatcher::Labels() const {

@@ -55,10 +55,8 @@ TEST(TargetMatcher, PassesOverTargetsWithoutAKey) {
 TEST(TargetMatcher, KeepsPublicLabelsAndTheKey) {
   const TargetMatcher matcher(
       {Target("p", {{"__process_pid__", "7"}, {"__meta_x", "y"}, {"team", "core"}})}, true);
-  const model::Labels expected = {{"__name__", "process_cpu"},
-                                  {"__process_pid__", "7"},
-                                  {"service_name", "unspecified"},
-                                  {"team", "core"}};
+  const model::Labels expected = {
+      {"__process_pid__", "7"}, {"service_name", "unspecified"}, {"team", "core"}};
   EXPECT_EQ(matcher.Match({7, 1}, "")->labels, expected);
 }
 
