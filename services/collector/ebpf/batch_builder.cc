@@ -299,7 +299,7 @@ std::uint32_t BatchBuilder::Stack(const StackCounter::Stack& stack) {
   if (options_.user_frames) {
     for (std::size_t i = 0; i < stack.user.size(); ++i) {
       if (const auto frame = PythonFrameAt(stack.user, i); frame) {
-        if (options_.python_frames) message.add_frames(InterpretedFrame(*stack.process, *frame));
+        message.add_frames(InterpretedFrame(*stack.process, *frame));
         i += kPythonFrameWords - 1;
       } else {
         message.add_frames(UserFrame(stack, stack.user[i], i > 0));

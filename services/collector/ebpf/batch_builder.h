@@ -31,7 +31,6 @@ class BatchBuilder {
   struct Options {
     bool kernel_frames = true;
     bool user_frames = true;
-    bool python_frames = true;
     // The thread's name as the sample label `comm`, as the root frame.
     bool comm_label = false;
     bool comm_frame = false;

@@ -33,10 +33,9 @@ class BatchBuilderTest : public ::testing::Test {
   }
 
   // The stack's frames as a reader of the stream has them.
-  std::vector<std::string> Frames(const std::vector<__u64>& user,
-                                  const BatchBuilder::Options& options = {}) {
+  std::vector<std::string> Frames(const std::vector<__u64>& user) {
     KernelSymbols kernel;
-    BatchBuilder builder(kernel, "", options);
+    BatchBuilder builder(kernel, "", {});
     const StackCounter::Stack stack = {
         .process = process_, .image = process_->image, .user = user, .count = 1};
     EXPECT_TRUE(builder.Add(target_, stack));
@@ -79,15 +78,6 @@ TEST_F(BatchBuilderTest, PythonInnermost) {
   Push(stack, kCode, 5, 0);
   stack.push_back(0x2020);
   EXPECT_THAT(Frames(stack), ElementsAre("[python] Outer.work a.py:5", "/memory 2020 return"));
-}
-
-// One of several components, the others of which have them.
-TEST_F(BatchBuilderTest, WithoutPython) {
-  std::vector<__u64> stack = {0x1010};
-  Push(stack, kCode, 5, 0);
-  stack.push_back(0x2020);
-  EXPECT_THAT(Frames(stack, {.python_frames = false}),
-              ElementsAre("/memory 1010", "/memory 2020 return"));
 }
 
 TEST_F(BatchBuilderTest, FramesWithoutNamesSayWhy) {

@@ -1,6 +1,5 @@
 #include "services/collector/ebpf/collector.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "services/collector/ebpf/cache_state.h"
@@ -64,15 +63,7 @@ void Collector::OnStats(const SamplerKind& sampler, const SamplerStats& stats) {
   }
 }
 
-void Collector::SetPython() {
-  unwinder_.SetPython(components_.empty() ||
-                      std::ranges::any_of(components_, [](const Component* component) {
-                        return component->settings().arguments.python_enabled;
-                      }));
-}
-
 void Collector::Tick() {
-  SetPython();
   unwinder_.Update(clock_.Monotonic(), false);
   jit_.Update(clock_.Monotonic());
   python_.Update(clock_.Monotonic());

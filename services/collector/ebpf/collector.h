@@ -79,8 +79,6 @@ class Collector {
  private:
   class Sink;
 
-  // Pythons are unwound when a component wants it.
-  void SetPython();
   // A sample whose stack is as it will be.
   void Deliver(const SamplerKind& sampler, const ProcessPtr& process, const RawSample& sample);
   void Report();

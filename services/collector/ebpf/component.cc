@@ -16,7 +16,6 @@ using Comm = config::PyroscopeEbpf::Comm;
 BatchBuilder::Options BuilderOptions(const config::PyroscopeEbpf& arguments) {
   return {.kernel_frames = arguments.kernel_frames && arguments.collect_kernel_profile,
           .user_frames = arguments.collect_user_profile,
-          .python_frames = arguments.python_enabled,
           .comm_label = arguments.comm == Comm::kLabel || arguments.comm == Comm::kBoth,
           .comm_frame = arguments.comm == Comm::kStackframe || arguments.comm == Comm::kBoth,
           .pid_label = arguments.pid_label};

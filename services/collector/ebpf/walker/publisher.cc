@@ -72,11 +72,6 @@ void Publisher::Publish(Process& process) {
   dirty_.insert(published.get());
 }
 
-void Publisher::SetPython(bool enabled) {
-  if (std::exchange(python_, enabled) == enabled) return;
-  for (const auto& [pid, image] : current_) dirty_.insert(image);
-}
-
 void Publisher::Release(PublishedImage& image) {
   const auto pid = static_cast<std::uint32_t>(image.process_.pid);
   if (const auto current = current_.find(pid);
@@ -161,7 +156,6 @@ bool Publisher::Write(PublishedImage& image, absl::Duration now) {
 
 std::uint32_t Publisher::WritePython(const PublishedImage& image,
                                      std::vector<PublishedImage::Part>& parts) {
-  if (!python_) return 0;
   for (const Image::Mapping& mapping : image.image_->mappings()) {
     const BinaryPtr& binary = mapping.slot->binary;
     if (binary == nullptr || binary->python == nullptr) continue;

@@ -74,9 +74,6 @@ class Publisher {
   // it changed, or the binary of one of its mappings was found.
   void Publish(Process& process);
 
-  // Whether the walker is told of Pythons. Those that it knows change at the next Update.
-  void SetPython(bool enabled);
-
   // Takes tables that are there and writes what is to be published.
   void Update(absl::Duration now);
 
@@ -160,8 +157,7 @@ class Publisher {
   // Who waits for whose table.
   std::unordered_map<const File*, std::set<PublishedImage*>> waiting_;
   // The image that the walker knows, by pid.
-  std::unordered_map<std::uint32_t, PublishedImage*> current_;
-  bool python_ = true;
+  std::unordered_map<std::uint32_t, const PublishedImage*> current_;
   absl::Duration last_now_;
   std::uint64_t version_ = 0;
   Counts counts_;

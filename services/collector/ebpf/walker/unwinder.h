@@ -27,9 +27,6 @@ class Unwinder {
   void OnExec(std::uint32_t pid) { processes_.OnExec(pid); }
   void OnExit(std::uint32_t pid) { processes_.OnExit(pid); }
 
-  // Whether stacks have the frames of Python from now on.
-  void SetPython(bool enabled) { publisher_.SetPython(enabled); }
-
   // Takes what other threads have found, tells the walker, and hands over stacks that waited for
   // it; when `all`, also those that wait in vain.
   void Update(absl::Duration now, bool all);
