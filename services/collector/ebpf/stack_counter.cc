@@ -20,6 +20,7 @@ bool StackCounter::Add(const ProcessPtr& process, const RawSample& sample,
   Append(key_, sample.stop);
   Append(key_, sample.wait);
   Append(key_, sample.kernel.size());
+  Append(key_, sample.user.size());
   for (const auto frames : {sample.kernel, sample.user}) {
     key_.append(reinterpret_cast<const char*>(frames.data()), frames.size_bytes());
   }

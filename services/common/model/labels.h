@@ -33,7 +33,7 @@ struct LabelView {
 //
 // A pointer: copies share one block that does not change, and blocks share their texts, the list of
 // their names and the part of their values that targets of one object have in common (see
-// docs/design/0008-label-sets.md). Set and Erase make a new block; a LabelEditor makes one for many
+// docs/design/0010-label-sets.md). Set and Erase make a new block; a LabelEditor makes one for many
 // changes. Copies may be used by any thread; one Labels is used as any value is.
 class Labels {
  public:
