@@ -5,7 +5,9 @@ import tempfile
 
 _CLONE_NEWNS = 0x00020000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+_MNT_DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
+_replaced = set()
 
 
 def _checked(result):
@@ -21,11 +23,16 @@ def own_mounts():
 
 def replace_file(path, text):
     """Puts `text` where `path`, which exists, leads to; after own_mounts."""
+    path = os.path.realpath(path)
+    if path in _replaced:
+        # Nothing can be mounted on a file that is unlinked.
+        _checked(_libc.umount2(os.fsencode(path), _MNT_DETACH))
+    _replaced.add(path)
     handle, own = tempfile.mkstemp()
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     os.chmod(own, 0o644)
-    _checked(_libc.mount(os.fsencode(own), os.fsencode(os.path.realpath(path)), None, _MS_BIND, None))
+    _checked(_libc.mount(os.fsencode(own), os.fsencode(path), None, _MS_BIND, None))
     # The mount holds it.
     os.unlink(own)
 
