@@ -121,14 +121,17 @@ class SymbolizerShardTest(unittest.TestCase):
             self.assertLess(more - (self.burned()[service] - start[service]), 4 * NANOSECONDS)
 
     def check_names(self):
-        """Every stack of the fixtures has their functions where they are, and nothing else's."""
+        """The stacks of the fixtures have their functions where they are, and nothing else's."""
         for service, names in {"hot": ("main", "work", "hot", "cold"),
                                "hot-bare": ("main", "work", "hot", "cold"),
                                "hot-go": ("main.main", "main.work", "main.hot", "main.cold")}.items():
             main, work, hot, cold = names
             stacks = self.pipeline.store.render(service)
-            self.assertGreater(share(stacks, main, work, hot), 0.6, service)
-            self.assertGreater(share(stacks, main, work, cold), 0.2, service)
+            # The first seconds of a binary that another replica owns may go without names.
+            named = {stack: value for stack, value in stacks.items() if work in stack}
+            self.assertGreater(sum(named.values()) / sum(stacks.values()), 0.75, service)
+            self.assertGreater(share(named, main, work, hot), 0.6, service)
+            self.assertGreater(share(named, main, work, cold), 0.2, service)
             # A name of hot's table at an address of another binary would stand elsewhere.
             for stack, value in stacks.items():
                 for caller, frame in zip(stack, stack[1:]):

@@ -429,7 +429,7 @@ stoker {
         self.assertTrue(self.wanted(tricks["drip"].path).startswith("fetching"))
         self.assertNotIn(build_id(here.elf), HostileServer.asked)
 
-        reasons = {"huge": "Maximum file size exceeded", "lie": "another build id", "reset": "Unavailable|reset|Recv",
+        reasons = {"huge": "larger than 2147483648 bytes|Maximum file size exceeded", "lie": "another build id", "reset": "Unavailable|reset|Recv",
                    "hang": "too slow", "drip": "timed out|too slow"}
         for name, program in tricks.items():
             wait_for(f"the end of {name}",

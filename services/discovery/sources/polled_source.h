@@ -22,7 +22,7 @@ class Poller {
 
   // Before the first Ask: `ask_soon`, called on any thread, makes for another Ask ahead of its
   // time.
-  virtual void OnStart(std::function<void()> ask_soon) { static_cast<void>(ask_soon); }
+  virtual void OnStart(std::function<void()> /*ask_soon*/) {}
   // The list as it is now. May wait for a peer, for a bounded time.
   virtual absl::StatusOr<model::TargetVector> Ask() = 0;
   // After an Ask that succeeded: why its list is not whole. On the same thread.
