@@ -72,8 +72,12 @@ struct chooser {
   // length of spans. 0: all are chosen.
   __u32 step_ns;
   __u64 period_start_ns;
-  // In this period, since the step was last changed.
+  // In this period, since the step was last changed; and what may be.
   __u32 spent_ns;
+  __u32 budget_ns;
+  // In this period; and whether the step has grown.
+  __u32 switches;
+  bool grown;
   // When the switch was that asked for the interrupt.
   __u64 switch_ns;
 };
@@ -98,10 +102,13 @@ struct {
       });
 } bells SEC(".maps");
 
-// What samples may cost of a CPU's time, and what one of them counts for at least: 20 in a period.
-#define PERIOD_NS 100000000
-#define MAX_SPENT_NS 250000
-#define MIN_COST_NS 12500
+// What sampling may cost of a CPU's time: 1 % with what it takes to look at each switch, a quarter
+// of that for samples however many switches there are; and what a sample counts for at least.
+#define PERIOD_NS 500000000
+#define MAX_COST_NS (PERIOD_NS / 100)
+#define MIN_BUDGET_NS (MAX_COST_NS / 4)
+#define SWITCH_COST_NS 150
+#define MIN_SAMPLE_NS 20000
 #define MIN_STEP_NS 1024
 #define MAX_STEP_NS (1 << 30)
 
@@ -109,19 +116,28 @@ struct {
 static __always_inline void adapt(struct chooser* chooser, __u64 now) {
   if (now - chooser->period_start_ns < PERIOD_NS) return;
   chooser->period_start_ns = now;
-  if (chooser->spent_ns < MAX_SPENT_NS / 4 * 3) chooser->step_ns -= chooser->step_ns / 4;
+  if (!chooser->grown && chooser->spent_ns < chooser->budget_ns / 4) {
+    chooser->step_ns /= 2;
+  } else if (!chooser->grown && chooser->spent_ns < chooser->budget_ns / 4 * 3) {
+    chooser->step_ns -= chooser->step_ns / 4;
+  }
+  chooser->grown = false;
   if (chooser->step_ns < MIN_STEP_NS) chooser->step_ns = 0;
   chooser->spent_ns = 0;
+  __u64 looks = (__u64)chooser->switches * SWITCH_COST_NS;
+  chooser->budget_ns = looks < MAX_COST_NS - MIN_BUDGET_NS ? MAX_COST_NS - looks : MIN_BUDGET_NS;
+  chooser->switches = 0;
 }
 
 // and twice as long whenever they have cost it.
 static __always_inline void spend(struct chooser* chooser, __u64 cost) {
-  if (cost < MIN_COST_NS) cost = MIN_COST_NS;
+  if (cost < MIN_SAMPLE_NS) cost = MIN_SAMPLE_NS;
   // A sample is no dearer for an interrupt of another kind in between.
-  if (cost > MAX_SPENT_NS) cost = MAX_SPENT_NS;
+  if (cost > MIN_BUDGET_NS / 4) cost = MIN_BUDGET_NS / 4;
   chooser->spent_ns += cost;
-  if (chooser->spent_ns < MAX_SPENT_NS) return;
-  chooser->spent_ns -= MAX_SPENT_NS;
+  if (chooser->spent_ns < chooser->budget_ns) return;
+  chooser->spent_ns = 0;
+  chooser->grown = true;
   __u32 step = chooser->step_ns * 2;
   if (step < MIN_STEP_NS) step = MIN_STEP_NS;
   if (step > MAX_STEP_NS) step = MAX_STEP_NS;
@@ -190,7 +206,7 @@ static __always_inline bool ring(void) {
 
 static __always_inline void not_interrupted(struct chooser* chooser) {
   count(STOKER_STAT_NOT_INTERRUPTED, 1);
-  spend(chooser, MIN_COST_NS);
+  spend(chooser, MIN_SAMPLE_NS);
 }
 
 static __always_inline void expect(struct chooser* chooser, struct task_struct* task,
@@ -261,6 +277,7 @@ int on_switch(unsigned long long* arguments) {
   }
   __u64 now = bpf_ktime_get_ns();
   chooser->switch_ns = now;
+  chooser->switches++;
   if (previous->mm) {
     __u32 state = has_previous_state ? (__u32)arguments[3] : previous->__state;
     begin_wait(previous, preempt, state, now);
