@@ -10,7 +10,7 @@
   X(DEFERRED, "samples whose user stack was left to user space")        \
   X(WALKS, "user stacks walked in the kernel")                          \
   X(WALKED_FRAMES, "their frames")                                      \
-  X(PYTHON_FRAMES, "frames of Python among them")                     \
+  X(PYTHON_FRAMES, "frames of Python among them")                       \
   X(WAITS, "waits of threads that ended")                               \
   X(NOT_INTERRUPTED, "waits lost because no interrupt came")
 

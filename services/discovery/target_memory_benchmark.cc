@@ -165,9 +165,8 @@ void BM_Stages(benchmark::State& state) {
     }
     stage("told");
     if (static_cast<double>(told) != targets) state.SkipWithError("targets are missing");
-    state.counters["labels"] =
-        static_cast<double>(store.targets().front()->labels.size() +
-                            relabel.output().targets->front()->labels.size());
+    state.counters["labels"] = static_cast<double>(
+        store.targets().front()->labels.size() + relabel.output().targets->front()->labels.size());
     struct Text {
       double names = 0;
       double values = 0;

@@ -85,8 +85,7 @@ struct Pipeline::SymbolizerProcess final : symbolizer::ProfileSink, symbolizer::
 };
 
 Pipeline::Pipeline(const std::string& receiver)
-    : component_(
-          ComponentTo(receiver), kernel_, metrics_, [this] { return targets_; }, clock_) {
+    : component_(ComponentTo(receiver), kernel_, metrics_, [this] { return targets_; }, clock_) {
   collector_.Add(component_);
   AddProcess(1, "shop");
   AddProcess(2, "bank");

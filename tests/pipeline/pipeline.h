@@ -8,9 +8,9 @@
 
 #include "services/collector/ebpf/collector.h"
 #include "services/collector/ebpf/fake_binary_inspector.h"
+#include "services/collector/ebpf/fake_process_source.h"
 #include "services/collector/ebpf/walker/fake_table_source.h"
 #include "services/collector/ebpf/walker/heap_memory.h"
-#include "services/collector/ebpf/fake_process_source.h"
 #include "services/common/testing/fake_clock.h"
 #include "services/common/testing/mem_env.h"
 #include "services/forwarder/forwarder.h"

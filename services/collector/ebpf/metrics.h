@@ -100,9 +100,10 @@ struct ComponentMetrics {
             "pyroscope_fanout_latency",
             "Time from the end of an interval until its profiles are durable, in seconds.",
             metrics::LatencyBounds(), {{"component_id", component_id}})),
-        pprofs_dropped(registry.Counter("pyroscope_ebpf_pprofs_dropped_total",
-                                        "Times that batches were lost on the way to the symbolizer.",
-                                        {{"component_id", component_id}})) {}
+        pprofs_dropped(
+            registry.Counter("pyroscope_ebpf_pprofs_dropped_total",
+                             "Times that batches were lost on the way to the symbolizer.",
+                             {{"component_id", component_id}})) {}
 
   // What the acknowledged samples of a service became.
   void Delivered(const std::string& service_name, double profiles, double bytes, double samples) {

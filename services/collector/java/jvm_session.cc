@@ -301,8 +301,8 @@ void JvmSession::OnChunk(const jfr::Conversion& conversion, std::uint64_t bytes,
     last_profile_ = now.wall;
     parts_.queue.Add(
         MakeProfile(origin_, converted),
-        [metrics, hold](absl::Duration waited) { metrics->fanout.Accepted(waited); },
-        now.monotonic, [hold] {});
+        [metrics, hold](absl::Duration waited) { metrics->fanout.Accepted(waited); }, now.monotonic,
+        [hold] {});
   }
 }
 

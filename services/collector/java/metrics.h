@@ -12,8 +12,7 @@ namespace stoker::java {
 // The metrics of the process.
 struct Metrics {
   explicit Metrics(metrics::Registry& metrics_registry)
-      : registry(metrics_registry),
-        stage(metrics_registry, "java_collector") {}
+      : registry(metrics_registry), stage(metrics_registry, "java_collector") {}
 
   metrics::Registry& registry;
   // In samples of recordings, once they are read.

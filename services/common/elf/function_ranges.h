@@ -19,7 +19,8 @@ struct FunctionRange {
 
 // The ranges of `symbols`, ascending and disjoint. Of several symbols of one address the highest
 // rank names it; one within another has its own part; one without a size ends where the next begins
-// or its section ends, and is left out within one that has a size. Names point where those of `symbols` point.
+// or its section ends, and is left out within one that has a size. Names point where those of
+// `symbols` point.
 std::vector<FunctionRange> ToFunctionRanges(std::vector<Symbol> symbols,
                                             const std::vector<Section>& sections);
 
