@@ -43,11 +43,21 @@ __attribute__((noinline)) uint32_t sell(struct item* items, size_t count, int ro
     }
     sum = mix(sum, hash_item(&items[i]));
     switch ((items[i].price + (uint32_t)round) % 7) {
-      case 0: sum += items[i].count * 3; break;
-      case 1: sum ^= items[i].price << 3; break;
-      case 2: sum -= hash_name(items[i].name); break;
-      case 3: sum = (sum << 7) | (sum >> 25); break;
-      default: items[i].count ^= sum & 6; break;
+      case 0:
+        sum += items[i].count * 3;
+        break;
+      case 1:
+        sum ^= items[i].price << 3;
+        break;
+      case 2:
+        sum -= hash_name(items[i].name);
+        break;
+      case 3:
+        sum = (sum << 7) | (sum >> 25);
+        break;
+      default:
+        items[i].count ^= sum & 6;
+        break;
     }
     items[i].count |= 1;
   }
